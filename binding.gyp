@@ -1,0 +1,57 @@
+{
+  'targets': [
+    {
+      'target_name': 'verdictd',
+      'sources': [
+        'native/addon.cc',
+        'native/args.cc',
+        'native/environment.cc',
+        'native/lock.cc',
+        'native/frame/bayer.cc',
+        'native/frame/fingerprint.cc',
+        'native/frame/kernels.cc',
+        'native/frame/one_shot.cc',
+        'native/frame/preprocess.cc',
+        'native/frame/quality.cc',
+        'native/frame/rgb.cc',
+        'native/frame/ring.cc',
+        'native/frame/ring_wrap.cc',
+        'native/frame/thumbnail.cc',
+        'native/frame/weights.cc',
+        'native/camera/checks.cc',
+        'native/camera/outbox.cc',
+        'native/camera/thread.cc',
+        'native/camera/to_js.cc',
+        'native/camera/wrap.cc',
+        'native/backends/pushed.cc',
+        'native/backends/spinnaker.cc',
+        'native/backends/spinnaker_api.cc',
+        'native/backends/spinnaker_handles.cc',
+        'native/backends/spinnaker_nodes.cc',
+      ],
+      'include_dirs': ['native'],
+      # The headers of Node and of node-addon-api are not ours to keep free of warnings.
+      'cflags_cc': [
+        '-std=c++17',
+        '-O3',
+        '-Wall',
+        '-Wextra',
+        '-Werror',
+        # A fused multiply-add would move resize weights by a bit against Pillow's on machines that have one.
+        '-ffp-contract=off',
+        '-fvisibility=hidden',
+        '-isystem',
+        '<!(node -p "require(\'node:path\').dirname(require.resolve(\'node-addon-api/package.json\'))")',
+      ],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20', '-O2'],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NODE_ADDON_API_CPP_EXCEPTIONS',
+        # An environment that is being torn down takes no exception any more: that is no reason to abort the process.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
+      'ldflags': ['-pthread'],
+      'libraries': ['-ldl'],
+    },
+  ],
+}
