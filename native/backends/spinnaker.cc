@@ -1,0 +1,376 @@
+#include "backends/spinnaker.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "camera/thread.h"
+
+namespace verdictd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How often the camera's clock is compared with ours.
+constexpr seconds kLatchEvery(60);
+// A time stamp this far ahead of its own arrival shows a camera clock that jumped, ms.
+constexpr double kAhead = 5;
+// Failed transfers in a row that are no glitch any more.
+constexpr int kIoErrors = 2;
+
+// One of these is in every camera; the first that there is proves the link.
+constexpr std::array<const char*, 3> kHeartbeats = {"DeviceTemperature", "DeviceUptime", "Width"};
+
+// Read in turn, one a poll: a register read takes the link for a fraction of a millisecond.
+constexpr std::array<const char*, 7> kSlowValues = {"LinkErrorCount",     "LinkRecoveryCount",           "DeviceUptime",      "LinkUptime",
+                                                    "PowerSupplyVoltage", "DeviceLinkCurrentThroughput", "PowerSupplyCurrent"};
+// Counters of the host's side: no register, read at each poll.
+constexpr std::array<const char*, 5> kStreamValues = {"StreamStartedFrameCount", "StreamDeliveredFrameCount", "StreamIncompleteFrameCount",
+                                                      "StreamLostFrameCount", "StreamDroppedFrameCount"};
+
+DeviceEntry entry_of(const spin::Api& api, spin::Handle camera) {
+  DeviceEntry out;
+  spin::Handle handle = nullptr;
+  if (api.CameraGetTLDeviceNodeMap(camera, &handle) != spin::kOk || handle == nullptr) return out;
+  const spin::NodeMap map(api, handle);
+  out.vendor = map.text("DeviceVendorName").value_or("");
+  out.model = map.text("DeviceModelName").value_or("");
+  out.serial = map.text("DeviceSerialNumber").value_or("");
+  out.speed = map.text("DeviceCurrentSpeed").value_or("");
+  out.access = map.text("DeviceAccessStatus").value_or("");
+  out.location = map.text("DeviceLocation").value_or("");
+  return out;
+}
+
+// Whatever became of the picture, its buffer goes back unless the frame is handed on.
+class ImageGuard {
+ public:
+  ImageGuard(const spin::Api& api, spin::Handle image) : api_(api), image_(image) {}
+  ~ImageGuard() {
+    if (image_ != nullptr) api_.ImageRelease(image_);
+  }
+  ImageGuard(const ImageGuard&) = delete;
+  ImageGuard& operator=(const ImageGuard&) = delete;
+  void keep() { image_ = nullptr; }
+
+ private:
+  const spin::Api& api_;
+  spin::Handle image_;
+};
+
+}  // namespace
+
+DeviceList SpinnakerBackend::list() {
+  const spin::System system(spin::load(options_.library));
+  const spin::Api& api = system.api();
+  DeviceList out;
+  out.library = api.path;
+  out.version = system.version().text();
+  const spin::CameraList cameras(system);
+  const size_t count = cameras.size();
+  for (size_t i = 0; i < count; i++) {
+    const spin::CameraHandle camera(system, cameras.at(i));
+    out.devices.push_back(entry_of(api, camera.get()));
+  }
+  return out;
+}
+
+std::string SpinnakerBackend::serials() const {
+  std::string out;
+  const size_t count = list_->size();
+  for (size_t i = 0; i < count; i++) {
+    const spin::CameraHandle camera(*system_, list_->at(i));
+    const DeviceEntry entry = entry_of(api(), camera.get());
+    out += (out.empty() ? "" : ", ") + entry.serial + " (" + entry.model + ")";
+  }
+  return out.empty() ? "none" : out;
+}
+
+void SpinnakerBackend::find_camera() {
+  spin::Handle handle = nullptr;
+  if (options_.serial.empty()) {
+    const size_t count = list_->size();
+    if (count == 0) throw BackendError("absent", "There is no camera: none is connected, or the rights to its USB device are missing.");
+    if (count > 1) throw BackendError("refused", "There are several cameras and no serial number was given. Cameras present: " + serials() + ".");
+    handle = list_->at(0);
+  } else {
+    handle = list_->by_serial(options_.serial);
+    if (handle == nullptr) throw BackendError("absent", "There is no camera with serial number " + options_.serial + ". Cameras present: " + serials() + ".");
+  }
+  camera_ = std::make_unique<spin::CameraHandle>(*system_, handle);
+}
+
+DeviceInfo SpinnakerBackend::open() {
+  close();
+  try {
+    system_ = std::make_unique<spin::System>(spin::load(options_.library));
+    spin::Handle map = nullptr;
+    if (api().SystemGetTLNodeMap(system_->handle(), &map) == spin::kOk && map != nullptr) {
+      system_map_.emplace(api(), map);
+      // Faster and quieter: this daemon looks at cameras on USB.
+      try {
+        system_map_->set("EnumerateGEVInterfaces", false);
+      } catch (const BackendError&) {
+        // Not every version has it.
+      }
+    }
+    spin::Bool changed = 0;
+    api().SystemUpdateCameras(system_->handle(), &changed);
+    events_ = std::make_unique<spin::DeviceEvents>(*system_);
+    list_ = std::make_unique<spin::CameraList>(*system_);
+    find_camera();
+    const DeviceEntry entry = entry_of(api(), camera_->get());
+    camera_->init();
+    spin::check(api(), api().CameraGetNodeMap(camera_->get(), &map), "spinCameraGetNodeMap");
+    device_.emplace(api(), map);
+    spin::check(api(), api().CameraGetTLStreamNodeMap(camera_->get(), &map), "spinCameraGetTLStreamNodeMap");
+    stream_.emplace(api(), map);
+    spin::check(api(), api().CameraGetTLDeviceNodeMap(camera_->get(), &map), "spinCameraGetTLDeviceNodeMap");
+    transport_.emplace(api(), map);
+    accept(false);
+    for (const char* name : kHeartbeats) {
+      if (!heartbeat_.empty() || !device_->has(name)) continue;
+      heartbeat_ = name;
+    }
+    return {entry.vendor, entry.model, entry.serial, api().path + " " + system_->version().text()};
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+std::vector<std::string> SpinnakerBackend::features() {
+  std::vector<std::string> out = device_->names();
+  const std::vector<std::string> host = stream_->names();
+  out.insert(out.end(), host.begin(), host.end());
+  return out;
+}
+
+const spin::NodeMap& SpinnakerBackend::map_of(const std::string& name) const {
+  if (device_->has(name)) return *device_;
+  if (stream_->has(name)) return *stream_;
+  if (transport_->has(name)) return *transport_;
+  throw BackendError("missing", "the camera has no feature " + name);
+}
+
+Feature SpinnakerBackend::get(const std::string& name) { return map_of(name).get(name); }
+Feature SpinnakerBackend::set(const std::string& name, const FeatureValue& value) { return map_of(name).set(name, value); }
+void SpinnakerBackend::execute(const std::string& name) { map_of(name).execute(name); }
+
+void SpinnakerBackend::start() {
+  software_ = device_->text("TriggerMode") == "On" && device_->text("TriggerSource") == "Software";
+  const std::string handling = stream_->text("StreamBufferHandlingMode").value_or("");
+  keeps_all_ = handling == "OldestFirst";
+  chunks_ = device_->boolean("ChunkModeActive").value_or(false);
+  if (software_ && device_->has("AcquisitionStatusSelector")) device_->set("AcquisitionStatusSelector", std::string("FrameTriggerWait"));
+  io_errors_ = 0;
+  any_frame_ = false;
+  values_.clear();
+  clock_.forget();
+  latch();
+  edges_base_ = device_->text("CounterEventSource").value_or("Off") == "Off" ? std::nullopt : device_->number("CounterValue");
+  edges_before_ = 0;
+  try {
+    camera_->begin();
+  } catch (const BackendError& error) {
+    if (error.number != spin::kIo) throw;
+    // What this call says when the kernel has no memory for the transfers; a camera that has gone fails before it.
+    throw BackendError("environment", error.what(), error.number);
+  }
+}
+
+Taken SpinnakerBackend::next(milliseconds timeout) {
+  if (events_->removed() && !camera_->valid()) throw BackendError("lost", "The camera was unplugged, or lost its power.");
+  spin::Handle image = nullptr;
+  const int error = api().CameraGetNextImageEx(camera_->get(), static_cast<uint64_t>(std::max<int64_t>(0, timeout.count())), &image);
+  if (error == spin::kTimeout || (error == spin::kOk && image == nullptr)) return Nothing{};
+  try {
+    spin::check(api(), error, "spinCameraGetNextImageEx");
+  } catch (const BackendError& failure) {
+    const bool glitch = error == spin::kIo && ++io_errors_ < kIoErrors;
+    throw BackendError(glitch ? "transient" : "lost", failure.what(), error);
+  }
+  io_errors_ = 0;
+  return describe(image);
+}
+
+// Every number of the image is checked before its memory is touched.
+Taken SpinnakerBackend::describe(spin::Handle image) {
+  ImageGuard guard(api(), image);
+  RawFrame frame;
+  spin::check(api(), api().ImageGetFrameID(image, &frame.frame_id), "spinImageGetFrameID");
+  last_frame_id_ = frame.frame_id;
+  any_frame_ = true;
+  const std::string name = "frame " + std::to_string(frame.frame_id);
+  const auto fault = [&](const char* cause, const std::string& detail) { return RawFault{cause, name + " " + detail}; };
+
+  spin::Bool incomplete = 0;
+  int status = 0;
+  spin::check(api(), api().ImageIsIncomplete(image, &incomplete), "spinImageIsIncomplete");
+  spin::check(api(), api().ImageGetStatus(image, &status), "spinImageGetStatus");
+  if (incomplete != 0 || status != 0) return fault("incomplete", "is incomplete (image status " + std::to_string(status) + ")");
+
+  size_t width = 0;
+  size_t height = 0;
+  size_t stride = 0;
+  size_t bits = 0;
+  size_t size = 0;
+  size_t valid = 0;
+  void* data = nullptr;
+  spin::check(api(), api().ImageGetWidth(image, &width), "spinImageGetWidth");
+  spin::check(api(), api().ImageGetHeight(image, &height), "spinImageGetHeight");
+  spin::check(api(), api().ImageGetStride(image, &stride), "spinImageGetStride");
+  spin::check(api(), api().ImageGetBitsPerPixel(image, &bits), "spinImageGetBitsPerPixel");
+  spin::check(api(), api().ImageGetBufferSize(image, &size), "spinImageGetBufferSize");
+  spin::check(api(), api().ImageGetValidPayloadSize(image, &valid), "spinImageGetValidPayloadSize");
+  spin::check(api(), api().ImageGetData(image, &data), "spinImageGetData");
+  const std::string format = spin::text_of([&](char* buffer, size_t* length) { return api().ImageGetPixelFormatName(image, buffer, length); });
+  const std::string shape = std::to_string(width) + " x " + std::to_string(height) + " " + format;
+  const std::optional<PixelFormat> known = pixel_format_of(format);
+  if (!known) return fault("wrongFormat", "is " + shape + ": this pixel format is not read");
+  if (width < 1 || height < 1 || width > kMaxSide || height > kMaxSide) return fault("wrongSize", "is " + shape);
+  const size_t row = width * bytes_per_pixel(*known);
+  if (bits != bytes_per_pixel(*known) * 8 || stride < row || stride > size) {
+    return fault("wrongFormat", "is " + shape + " with " + std::to_string(bits) + " bits a pixel and " + std::to_string(stride) + " bytes a row");
+  }
+  const size_t needed = stride * (height - 1) + row;
+  // Of a complete frame `valid` counts picture and chunk data; 0: this version does not say.
+  if (data == nullptr || size < needed || (valid > 0 && valid < needed)) {
+    return fault("short", "holds " + std::to_string(valid > 0 ? std::min(size, valid) : size) + " of " + std::to_string(needed) + " bytes");
+  }
+  spin::Bool has_crc = 0;
+  if (chunks_ && api().ImageHasCRC != nullptr && api().ImageCheckCRC != nullptr && api().ImageHasCRC(image, &has_crc) == spin::kOk && has_crc != 0) {
+    spin::Bool good = 0;
+    if (api().ImageCheckCRC(image, &good) != spin::kOk || good == 0) return fault("incomplete", "has a wrong checksum");
+  }
+
+  spin::check(api(), api().ImageGetTimeStamp(image, &frame.camera_ns), "spinImageGetTimeStamp");
+  frame.exposed = exposed_at(frame.camera_ns);
+  if (chunks_) frame.chunk = chunk_of(image);
+  frame.image.width = static_cast<uint32_t>(width);
+  frame.image.height = static_cast<uint32_t>(height);
+  frame.image.stride = stride;
+  frame.image.format = *known;
+  frame.image.data = static_cast<const uint8_t*>(data);
+  frame.handle = image;
+  guard.keep();
+  return frame;
+}
+
+std::optional<Chunk> SpinnakerBackend::chunk_of(spin::Handle image) const {
+  Chunk out;
+  int64_t whole = 0;
+  double real = 0;
+  if (api().ImageChunkDataGetIntValue(image, "ChunkFrameID", &whole) == spin::kOk) out.frame_id = static_cast<double>(whole);
+  if (api().ImageChunkDataGetIntValue(image, "ChunkTimestamp", &whole) == spin::kOk) out.timestamp = static_cast<double>(whole);
+  if (api().ImageChunkDataGetFloatValue(image, "ChunkExposureTime", &real) == spin::kOk) out.exposure_time = real;
+  if (api().ImageChunkDataGetFloatValue(image, "ChunkGain", &real) == spin::kOk) out.gain = real;
+  if (!out.frame_id && !out.timestamp && !out.exposure_time && !out.gain) return std::nullopt;
+  return out;
+}
+
+void SpinnakerBackend::release(const RawFrame& frame) noexcept {
+  if (system_ != nullptr) api().ImageRelease(frame.handle);
+}
+
+// The camera's time stamp on our clock; never after now.
+double SpinnakerBackend::exposed_at(uint64_t camera_ns) {
+  const double now = monotonic_ms();
+  if (!clock_.known() || camera_ns == 0) return now;
+  const double at = clock_.host(camera_ns);
+  if (at > now + kAhead) clock_suspect_ = true;
+  return std::min(at, now);
+}
+
+// The best of a few, as a latch may be held up on either side. A camera without a latch has its frames timed by their arrival.
+void SpinnakerBackend::latch() noexcept {
+  last_latch_ = Clock::now();
+  clock_suspect_ = false;
+  std::optional<std::array<double, 3>> best;
+  for (int i = 0; i < 3; i++) {
+    try {
+      const double before = monotonic_ms();
+      device_->execute("TimestampLatch");
+      const double after = monotonic_ms();
+      const std::optional<double> value = device_->number("TimestampLatchValue");
+      if (value && (!best || after - before < (*best)[2] - (*best)[1])) best = {*value, before, after};
+    } catch (const BackendError&) {
+      break;
+    }
+  }
+  if (best) clock_.anchor(static_cast<uint64_t>((*best)[0]), (*best)[1], (*best)[2]);
+}
+
+bool SpinnakerBackend::ready() { return !software_ || device_->boolean("AcquisitionStatus").value_or(true); }
+
+void SpinnakerBackend::fire() {
+  if (!software_) throw BackendError("refused", "the camera is not set to a software trigger");
+  device_->execute("TriggerSoftware");
+}
+
+void SpinnakerBackend::accept(bool on) {
+  if (options_.accept_output.empty()) {
+    if (on) throw BackendError("refused", "no accept output is configured");
+    return;
+  }
+  device_->set("UserOutputSelector", options_.accept_output);
+  device_->set("UserOutputValue", on);
+}
+
+BackendHealth SpinnakerBackend::health() {
+  BackendHealth out;
+  const std::optional<double> beat = camera_->valid() ? device_->number(heartbeat_) : std::nullopt;
+  out.connected = beat.has_value();
+  if (!out.connected) return out;
+  if (heartbeat_ == "DeviceTemperature") out.temperature = beat;
+  watch_counters(out);
+  if (clock_.known() && (clock_suspect_ || Clock::now() - last_latch_ >= kLatchEvery)) {
+    if (clock_suspect_) clock_.forget();
+    latch();
+  }
+  return out;
+}
+
+void SpinnakerBackend::watch_counters(BackendHealth& health) noexcept {
+  const char* slow = kSlowValues[turn_++ % kSlowValues.size()];
+  if (const auto value = device_->number(slow)) values_[slow] = *value;
+  for (const char* name : kStreamValues) {
+    if (const auto value = stream_->number(name)) values_[name] = *value;
+  }
+  if (edges_base_) {
+    if (const auto value = device_->number("CounterValue")) {
+      // Edges of the poll before have their frames by now, unless they were missed.
+      const double frames = any_frame_ ? static_cast<double>(last_frame_id_) + 1 : 0;
+      values_["missedTriggers"] = std::max(0.0, edges_before_ - frames);
+      edges_before_ = std::max(0.0, *value - *edges_base_);
+    }
+  }
+  health.values = values_;
+}
+
+void SpinnakerBackend::stop() noexcept {
+  if (camera_ == nullptr) return;
+  camera_->end();
+  try {
+    if (device_) accept(false);
+  } catch (const BackendError&) {
+    // The camera has gone; without power its outputs rest.
+  }
+}
+
+void SpinnakerBackend::close() noexcept {
+  stop();
+  device_.reset();
+  stream_.reset();
+  transport_.reset();
+  events_.reset();
+  if (camera_ != nullptr) camera_->close();
+  camera_.reset();
+  list_.reset();
+  system_map_.reset();
+  system_.reset();
+  heartbeat_.clear();
+}
+
+}  // namespace verdictd

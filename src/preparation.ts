@@ -1,0 +1,123 @@
+/** From configuration to what parts are judged with: bundle, recipe (taught on the spot where the demo says so), proven provider. */
+import { defaultBundleDir, loadBundle } from './bundle/load';
+import type { Bundle } from './bundle/manifest';
+import type { createCamera } from './camera/create';
+import { tensorOf } from './camera/pushed';
+import type { Config } from './config/load';
+import { cameras } from './config/schema';
+import { reason, VerdictdError } from './errors';
+import type { Engine } from './inspect/engine';
+import { ModelInspector } from './inspect/inspector';
+import { gate } from './inspect/quality';
+import type { Job } from './line/job';
+import type { Clock } from './ports';
+import { LiveParts } from './recipe/live';
+import type { Recipe } from './recipe/recipe';
+import { BankRunner } from './recipe/runner';
+import { loadRecipe } from './recipe/store';
+import { teach } from './recipe/teach';
+
+export interface PreparationDeps {
+  config: Config;
+  dataDir: string;
+  clock: Clock;
+  camera: ReturnType<typeof createCamera>;
+  engine: Engine; // not started; the caller owns it
+  signal: AbortSignal;
+  /** What a person waiting at start wants to read. */
+  say: (text: string) => void;
+}
+
+export interface Prepared {
+  job: Job;
+  inspector: ModelInspector;
+}
+
+/** Throws BUNDLE_*, RECIPE_*, TEACH_REFUSED, PROVIDER_UNAVAILABLE, ABORTED: each with what to do. */
+export async function prepare(deps: PreparationDeps): Promise<Prepared> {
+  const { config, engine, signal, say } = deps;
+  const bundle = await loadBundle(config.bundle.path ?? defaultBundleDir());
+  if (bundle.manifest.bootstrap) say(`bundle ${bundle.manifest.name}: a bootstrap model, not AD-CLIP`);
+  engine.start();
+  const recipe = await recipeFor(bundle, deps);
+  const { limit, reference, id, number, camera } = recipe.file;
+  say(`recipe ${id} (number ${number}): limit ${limit.value.toFixed(3)}${limit.provisional ? ', provisional' : ''}; ${limit.rule}`);
+  const inspector = new ModelInspector(engine, bundle, recipe, camera);
+  const plan = await inspector.prepare(signal);
+  const job: Job = {
+    plan,
+    bundle: bundle.sha256,
+    simulated: !cameras[config.camera.kind].real,
+    limit,
+    gate: (quality) => gate(quality, reference, config.quality),
+    provider: () => inspector.loaded()?.provider ?? '',
+  };
+  return { job, inspector };
+}
+
+/** The active recipe; taught from the first parts of the line where the configuration says so and there is none for this bundle. */
+async function recipeFor(bundle: Bundle, deps: PreparationDeps): Promise<Recipe> {
+  const { config, dataDir, say } = deps;
+  const { active, teach: auto } = config.recipe;
+  if (active === null) {
+    throw new VerdictdError(
+      'RECIPE_MISSING',
+      'No recipe is active. Teach one (verdictd teach --recipe ID --good DIR), then set recipe.active to its id.',
+    );
+  }
+  const found = await loadRecipe(dataDir, active).catch((thrown: unknown) => {
+    // A recipe that was altered is not taught over: somebody should know.
+    if (auto.auto && thrown instanceof VerdictdError && thrown.code === 'RECIPE_MISSING') return null;
+    throw thrown;
+  });
+  if (found === null) {
+    say(`teaching recipe ${active} from the first ${auto.shots + auto.heldOut} good parts`);
+    return await autoTeach(active, bundle, deps);
+  }
+  const of = found.file.bundle;
+  if (of.sha256 === bundle.sha256) return found;
+  const made = `recipe ${active} was taught with bundle ${of.name} ${of.sha256.slice(0, 8)}, the one in use is ${bundle.manifest.name} ${bundle.sha256.slice(0, 8)}`;
+  if (!auto.auto) throw new VerdictdError('RECIPE_REFUSED', `${made}. Teach it again, or set bundle.path to its bundle.`);
+  say(`${made}: teaching it again`);
+  return await autoTeach(active, bundle, deps);
+}
+
+async function autoTeach(
+  id: string,
+  bundle: Bundle,
+  { config, dataDir, clock, camera, engine, signal, say }: PreparationDeps,
+): Promise<Recipe> {
+  const { shots, symmetry, falseReject, heldOut } = config.recipe.teach;
+  const { job } = await engine.load(bundle, null, signal);
+  const { width, height, resize, fit, mean, std } = bundle.manifest.input;
+  const plan = { id: 0, recipe: { id, number: 0 }, input: { width, height, resize, fit, mean, std }, camera: {} };
+  const live = new LiveParts({ camera, clock, tensorOf, triggered: config.trigger.source === 'mqtt' }, plan);
+  const bank = new BankRunner(config.inference.threads);
+  let seen = 0;
+  camera.showOnly?.('good');
+  try {
+    bank.start();
+    await live.start(signal);
+    const { recipe } = await teach(
+      { dataDir, recipe: id, bundle, parts: live.parts(shots + heldOut), shots, symmetry, falseReject },
+      {
+        embed: async (data) => (await engine.embed(job, { data })).taps.map((tap) => tap.data),
+        bank,
+        utc: () => clock.wall().utc,
+        signal,
+        progress: () => {
+          seen++;
+          if (seen % shots === 0) say(`teaching: ${seen} of ${shots + heldOut} good parts shown`);
+        },
+      },
+    );
+    return recipe;
+  } catch (thrown) {
+    if (thrown instanceof VerdictdError || signal.aborted) throw thrown;
+    throw new VerdictdError('TEACH_REFUSED', `The recipe ${id} could not be taught: ${reason(thrown)}. Start again.`, { cause: thrown });
+  } finally {
+    camera.showOnly?.('all');
+    await live.stop();
+    await bank.end();
+  }
+}
