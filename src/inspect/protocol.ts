@@ -1,0 +1,70 @@
+/** What crosses between the engine (main thread) and the inference worker. */
+import type { Provider, Refusal, Rung } from './ladder';
+
+/** What the worker needs of a bundle: its model, and what the manifest says about it. */
+export interface ModelSpec {
+  path: string;
+  sha256: string; // of the bundle's manifest: the same hash is the same model
+  input: { name: string; width: number; height: number };
+  outputs: { score: string; map: string; probabilities: string | null };
+  taps: readonly TapSpec[];
+  golden: { score: number; tolerance: number };
+}
+
+export interface TapSpec {
+  name: string;
+  rows: number;
+  columns: number;
+  dim: number;
+}
+
+export interface LoadArgs {
+  job: number; // calls that follow name the job they are meant for
+  model: ModelSpec;
+  bank: { path: string } | null;
+  golden: Float32Array; // the golden image's tensor, [3,height,width]
+  /** The ladder, from the top: names of rungs. */
+  providers: readonly string[];
+  threads: number;
+  /** What the rung `tensorrt-engine` loads: path of the wrapper around an engine for this model. null: that rung is refused. */
+  engine: string | null;
+  /** Rungs above `providers` that were refused before the worker was asked. */
+  refused: readonly Refusal[];
+}
+
+export interface Loaded {
+  provider: Provider; // really in use
+  rung: Rung; // how: `tensorrt` on an engine from the cache, or built by the provider at this load
+  refusals: Refusal[]; // of the rungs above it
+  /** Where the bank runs; null without one. Differs from `provider` where the bank was refused there: see `bankRefusals`. */
+  bankProvider: Provider | null;
+  bankRefusals: Refusal[];
+  golden: number; // score the golden image got on `provider`
+  map: { width: number; height: number };
+  ms: number;
+}
+
+/** A tensor [3,height,width]: in a slot of the ring (read in place), or moved here. */
+export type Source = { ring: number; slot: number } | { data: Float32Array };
+
+export interface RunArgs {
+  job: number;
+  source: Source;
+  asked: number; // monotonic ms
+  map: 'none' | 'full';
+}
+
+export interface RunResult {
+  score: number;
+  mapMax: number;
+  map: Float32Array | null; // [height,width], moved; null unless asked for
+  probabilities: { normal: number; anomaly: number } | null;
+  ms: { queue: number; model: number; bank: number };
+}
+
+/** What the model alone gives, without a bank: what teaching works on. */
+export interface Embedding {
+  score: number; // the method's own
+  map: { width: number; height: number; data: Float32Array };
+  taps: { name: string; rows: number; columns: number; dim: number; data: Float32Array }[]; // data [rows*columns,dim]
+}

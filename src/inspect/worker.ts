@@ -1,0 +1,210 @@
+/**
+ * The inference worker: the only owner of onnxruntime sessions. One model, one bank, one call at a time, in order. A load that fails
+ * leaves what ran before; sessions are released only after their successors stand.
+ */
+import { existsSync } from 'node:fs';
+import { monotonicMs } from '../clock';
+import { VerdictdError } from '../errors';
+import { openRing, type Ring } from '../native';
+import { Moved, serve } from '../threads';
+import { Bank, inspectTensor, Model } from './chain';
+import { climb, engineRung, NoRung, type Provider, providerOf, type Refusal, type Taken } from './ladder';
+import { env, listSupportedBackends } from './onnxruntime';
+import type { Embedding, LoadArgs, Loaded, RunArgs, RunResult, Source } from './protocol';
+import { loads, openSession } from './session';
+
+// What fails is thrown, and logged by whoever catches it; onnxruntime's own coloured lines would break the diagnostics' JSON.
+env.logLevel = 'fatal';
+
+interface Running {
+  job: number;
+  key: string; // of the model: the same key is the same session
+  model: Taken<Model>;
+  bank: Bank | null;
+}
+
+let running: Running | null = null;
+/** The camera's ring; only the last one seen, since memory of a retired ring stays for as long as a thread looks at it. */
+let ring: Ring | null = null;
+
+async function openModel(args: LoadArgs): Promise<Taken<Model>> {
+  const { model, golden, providers, threads, engine, refused } = args;
+  if (!existsSync(model.path)) {
+    throw new VerdictdError('BUNDLE_REFUSED', `${model.path} is missing. Copy the bundle again, or build it.`);
+  }
+  try {
+    const taken = await climb<Model>(providers, model.golden, {
+      supported: supported(),
+      create: async (rung) => {
+        if (rung === engineRung && engine === null) throw new Error('there is no engine');
+        const session = await openSession(rung === engineRung && engine !== null ? engine : model.path, providerOf(rung), threads);
+        try {
+          return Model.of(session, model);
+        } catch (thrown) {
+          await session.release();
+          throw thrown;
+        }
+      },
+      prove: (session) => session.prove(golden),
+      release: (session) => session.release(),
+    });
+    return { ...taken, refusals: [...refused, ...taken.refusals] };
+  } catch (thrown) {
+    throw thrown instanceof NoRung ? new NoRung([...refused, ...thrown.refusals]) : thrown;
+  }
+}
+
+/** Names compiled into this build of onnxruntime. */
+function supported(): string[] {
+  return listSupportedBackends().map((backend) => backend.name);
+}
+
+/**
+ * The bank goes where the model runs (CUDA also behind TensorRT, which would have to build an engine at each teach), if it gives
+ * the golden image what the CPU gives; else it stays on the CPU, and the reason is told.
+ */
+async function openBank(
+  path: string,
+  args: LoadArgs,
+  { session: model, provider }: Taken<Model>,
+): Promise<{ bank: Bank; provider: Provider; refusals: Refusal[] }> {
+  if (!existsSync(path)) throw new VerdictdError('RECIPE_REFUSED', `${path} is missing. Teach the recipe again.`);
+  const create = async (on: Provider) => {
+    const session = await openSession(path, on, args.threads).catch((thrown: unknown) => {
+      if (on !== 'cpu') throw thrown;
+      throw new VerdictdError('RECIPE_REFUSED', `${path} does not load (${String(thrown)}). Teach the recipe again.`);
+    });
+    try {
+      return Bank.of(session, path, model.outputs);
+    } catch (thrown) {
+      await session.release();
+      throw thrown;
+    }
+  };
+  const bank = await create('cpu');
+  try {
+    await model.run(args.golden, bank.inputs);
+    const score = await bank.run(model);
+    bank.takeMap(false);
+    if (provider === 'cpu') return { bank, provider, refusals: [] };
+    const taken = await climb<Bank>(
+      ['cuda'],
+      { score, tolerance: Math.max(1e-3, Math.abs(score) * 0.01) },
+      {
+        supported: supported(),
+        create: (rung) => create(providerOf(rung)),
+        prove: async (candidate) => {
+          const found = await candidate.run(model);
+          candidate.takeMap(false);
+          return found;
+        },
+        release: (candidate) => candidate.release(),
+      },
+    ).catch((thrown: unknown) => {
+      if (thrown instanceof NoRung) return thrown;
+      throw thrown;
+    });
+    if (taken instanceof NoRung) return { bank, provider: 'cpu', refusals: [...taken.refusals] };
+    await bank.release();
+    return { bank: taken.session, provider: taken.provider, refusals: taken.refusals };
+  } catch (thrown) {
+    await bank.release().catch(() => undefined);
+    throw thrown;
+  }
+}
+
+async function load(args: LoadArgs): Promise<Loaded> {
+  const began = monotonicMs();
+  const before = running;
+  const key = JSON.stringify([args.model, args.threads]);
+  // Kept as well where it was reached with other rungs on offer, if it is one of these.
+  const kept = before !== null && before.key === key && args.providers.includes(before.model.rung) ? before.model : null;
+  const model = kept ?? (await openModel(args));
+  let bank: Awaited<ReturnType<typeof openBank>> | null;
+  try {
+    bank = args.bank === null ? null : await openBank(args.bank.path, args, model);
+  } catch (thrown) {
+    if (kept === null) await model.session.release();
+    throw thrown;
+  }
+  running = { job: args.job, key, model, bank: bank?.bank ?? null };
+  await before?.bank?.release();
+  if (kept === null) await before?.model.session.release();
+  return {
+    provider: model.provider,
+    rung: model.rung,
+    refusals: model.refusals,
+    bankProvider: bank?.provider ?? null,
+    bankRefusals: bank?.refusals ?? [],
+    golden: model.golden,
+    map: (bank?.bank ?? model.session).map,
+    ms: monotonicMs() - began,
+  };
+}
+
+function job(number: number): Running {
+  if (running?.job === number) return running;
+  throw new VerdictdError('INFERENCE_FAILED', `the call is for load ${number}; in force is ${running?.job ?? 'none'}`);
+}
+
+/** A slot is read where it lies: nobody writes to it before its lease is given back. */
+function tensorOf(source: Source): Float32Array {
+  if ('data' in source) return source.data;
+  if (ring?.id !== source.ring) ring = openRing(source.ring);
+  return ring.tensor(source.slot);
+}
+
+const methods = {
+  async load(args: LoadArgs): Promise<Loaded> {
+    try {
+      return await load(args);
+    } catch (thrown) {
+      if (!(thrown instanceof NoRung)) throw thrown;
+      const todo = 'Run `verdictd doctor`; see inference.providers in docs/config.md.';
+      throw new VerdictdError('PROVIDER_UNAVAILABLE', `no execution provider could run ${args.model.path}: ${thrown.message}. ${todo}`);
+    }
+  },
+  /** As `load`, on the one rung `tensorrt-engine`; its refusal is an answer, for there are rungs below. */
+  async loadEngine(args: LoadArgs): Promise<Loaded | { refused: string }> {
+    try {
+      return await load({ ...args, providers: [engineRung] });
+    } catch (thrown) {
+      if (!(thrown instanceof NoRung)) throw thrown;
+      return { refused: thrown.refusals.at(-1)?.reason ?? thrown.message };
+    }
+  },
+  /** Why no session can run on this provider, whatever the model; null where nothing speaks against it. Costs nothing. */
+  async probe(provider: Provider): Promise<string | null> {
+    const compiled = supported();
+    if (!compiled.includes(provider)) return `not compiled into this onnxruntime (it has ${compiled.join(', ') || 'none'})`;
+    return await loads(provider);
+  },
+  async run(args: RunArgs): Promise<Moved<RunResult>> {
+    const queue = monotonicMs() - args.asked;
+    const { model, bank } = job(args.job);
+    const { result, ms, buffers } = await inspectTensor(model.session, bank, tensorOf(args.source), args.map);
+    return new Moved({ ...result, ms: { queue, ...ms } }, buffers);
+  },
+  async embed(args: { job: number; source: Source }): Promise<Moved<Embedding>> {
+    const { value, buffers } = await job(args.job).model.session.embed(tensorOf(args.source));
+    return new Moved(value, buffers);
+  },
+  ping(_: null): number {
+    return monotonicMs();
+  },
+  /** Releases everything and ends this thread; there is no answer but its end. */
+  async quit(_: null): Promise<void> {
+    const last = running;
+    running = null;
+    try {
+      await last?.bank?.release();
+      await last?.model.session.release();
+    } finally {
+      process.exit(0);
+    }
+  },
+};
+
+export type InferenceMethods = typeof methods;
+
+serve(methods);

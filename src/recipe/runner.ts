@@ -1,0 +1,31 @@
+import { WorkerClient, workerFile } from '../threads';
+import type { BankMethods } from './worker';
+
+/** Runs banks while teaching, in a worker of its own. Owner of the worker; `end` is the only close path. */
+export class BankRunner {
+  private readonly client = new WorkerClient<BankMethods>(workerFile('recipe/worker'), 'bank');
+
+  /** `threads`: of onnxruntime's CPU provider. */
+  constructor(private readonly threads = 2) {}
+
+  start(): void {
+    this.client.start();
+  }
+
+  async open(path: string): Promise<void> {
+    await this.client.call('open', { path, threads: this.threads });
+  }
+
+  /** Outputs by name for the tokens of one picture, one array a tap in the manifest's order. The tokens are copied. */
+  async run(path: string, tokens: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
+    return await this.client.call('run', { path, tokens: [...tokens] });
+  }
+
+  async close(path: string): Promise<void> {
+    await this.client.call('close', { path });
+  }
+
+  async end(): Promise<void> {
+    await this.client.end();
+  }
+}

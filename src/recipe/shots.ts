@@ -1,0 +1,110 @@
+/** Which good parts become shots, what is wrong with them, and how a shot is kept: lossless. */
+import sharp from 'sharp';
+import { VerdictdError } from '../errors';
+import { sha256 } from '../hash';
+import type { RawImage } from '../native';
+import type { InputSpec, Quality } from '../ports';
+import { median } from './calibrate';
+
+/** One good part as it reaches the model. */
+export interface Sample {
+  tensor: Float32Array; // [3,height,width]
+  quality: Quality;
+  /** The picture as it came; null where only the tensor is at hand (frames of a running line). */
+  picture: RawImage | null;
+}
+
+export interface GoodPart {
+  name: string; // file path, or what a person would call it
+  /** Throws VerdictdError IMAGE_UNREADABLE. */
+  read(): Promise<Sample>;
+}
+
+/** Darker or brighter than this no part can be judged later (the inspection's own gate), so none is learned from. */
+const meanRange = { least: 8, most: 247 };
+/** Beyond these shares of the median a shot is worth a look. */
+const unlike = { mean: 0.25, sharpness: 0.5 };
+
+/** Reads parts in turn and tells once why one cannot be used. Keeps nothing but hashes. */
+export class Reader {
+  readonly warnings: string[] = [];
+  private readonly seen = new Map<string, string>();
+  duplicates = 0;
+
+  /** Null (with a warning) for a picture that cannot be read, is a copy of one before, or shows nothing. */
+  async read(part: GoodPart): Promise<Sample | null> {
+    let sample: Sample;
+    try {
+      sample = await part.read();
+    } catch (thrown) {
+      if (!(thrown instanceof VerdictdError) || thrown.code !== 'IMAGE_UNREADABLE') throw thrown;
+      return this.leaveOut(thrown.message);
+    }
+    const { tensor, quality } = sample;
+    const hash = sha256(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength));
+    const twin = this.seen.get(hash);
+    if (twin !== undefined) {
+      this.duplicates++;
+      return this.leaveOut(`${part.name} is the same picture as ${twin}`);
+    }
+    this.seen.set(hash, part.name);
+    if (quality.mean < meanRange.least) return this.leaveOut(`${part.name} is black (mean brightness ${quality.mean.toFixed(1)} of 255)`);
+    if (quality.mean > meanRange.most) return this.leaveOut(`${part.name} is white (mean brightness ${quality.mean.toFixed(1)} of 255)`);
+    return sample;
+  }
+
+  private leaveOut(why: string): null {
+    this.warnings.push(`left out: ${why}`);
+    return null;
+  }
+}
+
+/** `count` indices spread evenly over 0..length-1. */
+export function spread(length: number, count: number): number[] {
+  return Array.from({ length: Math.min(length, count) }, (_, i) => Math.floor(((i + 0.5) * length) / Math.min(length, count)));
+}
+
+/** One sentence for each shot that is much darker, brighter or less sharp than the others. */
+export function oddShots(shots: readonly { name: string; quality: Quality }[]): string[] {
+  if (shots.length < 3) return [];
+  const mean = median(shots.map(({ quality }) => quality.mean));
+  const sharpness = median(shots.map(({ quality }) => quality.sharpness));
+  return shots.flatMap(({ name, quality }) => {
+    const found: string[] = [];
+    if (Math.abs(quality.mean - mean) > unlike.mean * mean)
+      found.push(
+        `${name} is much ${quality.mean < mean ? 'darker' : 'brighter'} than the other shots (mean ${quality.mean.toFixed(0)}, others ${mean.toFixed(0)} of 255)`,
+      );
+    if (quality.sharpness < unlike.sharpness * sharpness)
+      found.push(`${name} is blurred against the other shots (sharpness ${quality.sharpness.toFixed(2)}, others ${sharpness.toFixed(2)})`);
+    return found;
+  });
+}
+
+/** A shot as a file: PNG for RGB and grey, the raw bytes with their geometry in the name for Bayer. Nothing is lost. */
+export async function encodeShot({ tensor, picture }: Sample, input: InputSpec): Promise<{ bytes: Uint8Array; extension: string }> {
+  if (picture === null) return await png(fromTensor(tensor, input), input.width, input.height, 3);
+  const { width, height, pixelFormat, stride, data } = picture;
+  const channels = pixelFormat === 'RGB8' || pixelFormat === 'BGR8' ? 3 : 1;
+  const packed = new Uint8Array(width * height * channels);
+  for (let y = 0; y < height; y++) packed.set(data.subarray(y * stride, y * stride + width * channels), y * width * channels);
+  if (pixelFormat === 'BGR8')
+    for (let at = 0; at < packed.length; at += 3) [packed[at], packed[at + 2]] = [packed[at + 2] ?? 0, packed[at] ?? 0];
+  if (pixelFormat.startsWith('Bayer')) return { bytes: packed, extension: `_${width}x${height}_${pixelFormat}.raw` };
+  return await png(packed, width, height, channels);
+}
+
+async function png(data: Uint8Array, width: number, height: number, channels: 1 | 3): Promise<{ bytes: Uint8Array; extension: string }> {
+  const image = sharp(data, { raw: { width, height, channels } }).toColourspace(channels === 1 ? 'b-w' : 'srgb');
+  return { bytes: await image.png({ compressionLevel: 6, adaptiveFiltering: false, palette: false }).toBuffer(), extension: '.png' };
+}
+
+/** The 8 bit grid the tensor was made from; read again at this size it gives the same tensor. */
+function fromTensor(tensor: Float32Array, { width, height, mean, std }: InputSpec): Uint8Array {
+  const plane = width * height;
+  const rgb = new Uint8Array(3 * plane);
+  for (let at = 0; at < plane; at++)
+    for (let c = 0; c < 3; c++)
+      rgb[at * 3 + c] = Math.min(255, Math.max(0, Math.round(((tensor[c * plane + at] ?? 0) * (std[c] ?? 1) + (mean[c] ?? 0)) * 255)));
+  return rgb;
+}
