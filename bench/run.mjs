@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// npm run bench [-- NAME ...]: every benchmark, or those named, one after another; each prints its figures beside the goals.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const launcher = at('../src/cli/verdictd');
+
+/** Name, what it measures, command line (of node). */
+const benches = [
+  ['line', 'the whole line: overhead, stalls, stages', [launcher, 'bench', '--data-dir', at('../out/bench')]],
+  ['preprocess', 'Bayer frame to tensor, against OpenCV', [at('preprocess.mjs')]],
+  ['store', 'commit of a verdict, bytes written', [at('store.mjs')]],
+  ['model', 'a full-size CLIP bundle: build, inference, PyTorch', [at('model.mjs')]],
+  ['detection', 'the default bundle on real parts', [at('detection.mjs')]],
+];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !benches.some(([known]) => known === name));
+if (unknown.length > 0) {
+  console.error(`no bench ${unknown.join(', ')}; there are ${benches.map(([name]) => name).join(', ')}`);
+  process.exit(2);
+}
+let failed = 0;
+for (const [name, what, command] of benches) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (!existsSync(command[0])) {
+    console.log(`\n== ${name}: not there`);
+    failed++;
+    continue;
+  }
+  console.log(`\n== ${name}: ${what}`);
+  const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' });
+  if (status !== 0) failed++;
+}
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,14 @@
+/** Every command, in the order of the help. */
+import { register as bench } from './bench';
+import { register as camera, registerSnap as snap } from './camera';
+import { register as config } from './config';
+import { register as doctor } from './doctor';
+import { register as inspect } from './inspect';
+import { register as log } from './log';
+import { register as model } from './model';
+import type { Register } from './program';
+import { register as recipe } from './recipe';
+import { register as run } from './run';
+import { register as teach } from './teach';
+
+export const commands: readonly Register[] = [run, inspect, teach, recipe, model, log, camera, snap, doctor, bench, config];

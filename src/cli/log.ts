@@ -1,0 +1,143 @@
+/** `verdictd log`: the decisions of this station, and the proof that nobody changed them. Reads only, beside a running station. */
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Word } from '../codes';
+import { ExitCode } from '../errors';
+import { fileName } from '../store/open';
+import { type Listed, listVerdicts } from '../store/read';
+import { verifyLog } from '../store/verify';
+import type { Context } from './context';
+import { integer, slug } from './options';
+
+const words: readonly Word[] = ['PASS', 'FAIL', 'UNDECIDED', 'ERROR'];
+
+function word(text: string): Word {
+  const found = words.find((one) => one === text.toUpperCase());
+  if (found === undefined) throw new InvalidArgumentError(`Expected one of ${words.join(', ')}.`);
+  return found;
+}
+
+const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const; // ms
+
+/** A moment (ISO 8601; without a zone local time) or an age (30m, 8h, 7d), as UTC. */
+function since(text: string): string {
+  const age = /^(\d{1,6})([mhd])$/.exec(text);
+  const unit = age?.[2] as keyof typeof units | undefined;
+  const moment = unit === undefined ? Date.parse(text) : Date.now() - Number(age?.[1]) * units[unit];
+  if (!Number.isFinite(moment))
+    throw new InvalidArgumentError('Expected a time such as 2026-11-30T06:00, or an age such as 30m, 8h or 7d.');
+  return new Date(moment).toISOString();
+}
+
+interface ListOptions {
+  last: number;
+  verdict?: Word;
+  recipe?: string;
+  since?: string;
+}
+
+function list(context: Context, options: ListOptions): void {
+  const rows = listVerdicts(join(context.dataDir(), fileName), {
+    last: options.last,
+    verdict: options.verdict ?? null,
+    recipe: options.recipe ?? null,
+    since: options.since ?? null,
+  });
+  if (context.io.json) {
+    for (const row of rows) context.io.outJson(inWords(row));
+    return;
+  }
+  if (rows.length === 0) {
+    context.io.err('no verdict in the log is of that kind');
+    return;
+  }
+  for (const line of table(rows)) context.io.out(line);
+}
+
+function inWords(row: Listed): object {
+  return {
+    journalSeq: row.journal_seq,
+    time: row.time,
+    resultId: row.result_id,
+    seq: row.seq,
+    partId: row.part_id,
+    recipe: row.recipe,
+    lot: row.lot,
+    verdict: row.verdict,
+    released: row.released,
+    code: row.code,
+    reason: row.reason,
+    score: row.score,
+    limit: row.reject_limit,
+    isSimulated: row.simulated,
+    late: row.late,
+    ms: row.ms,
+    detail: row.detail,
+  };
+}
+
+function table(rows: readonly Listed[]): string[] {
+  const number = (value: number | null): string => (value === null ? '-' : value.toFixed(3));
+  const cells = [
+    ['journal', 'time (UTC)', 'seq', 'part', 'recipe', 'verdict', 'score', 'limit', 'ms', 'why'],
+    ...rows.map((row) => [
+      String(row.journal_seq),
+      row.time.replace('T', ' ').replace('Z', ''),
+      String(row.seq),
+      row.part_id || row.result_id,
+      row.recipe || '-',
+      row.simulated === 1 ? `${row.verdict} (simulated)` : row.verdict,
+      number(row.score),
+      number(row.reject_limit),
+      row.ms.toFixed(1),
+      row.code === 0 ? '' : `${row.code} ${row.detail || row.reason}`,
+    ]),
+  ];
+  const right = new Set([0, 2, 6, 7, 8]);
+  const widths = cells.reduce<number[]>((most, line) => line.map((cell, i) => Math.max(cell.length, most[i] ?? 0)), []);
+  return cells.map((line) =>
+    line
+      .map((cell, i) => (right.has(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+async function verify(context: Context): Promise<void> {
+  const path = join(context.dataDir(), fileName);
+  const found = await verifyLog(path, context.signal);
+  if (!found.ok) context.exitCode = ExitCode.failed;
+  if (context.io.json) {
+    context.io.outJson(found);
+    return;
+  }
+  const { rows, firstBad, begins, pictures, missingPictures } = found;
+  if (begins !== null) context.io.out(`the log begins after record ${begins.after}: ${begins.reason}`);
+  if (missingPictures > 0) context.io.out(`${missingPictures} of ${pictures} pictures are no longer on the disk`);
+  if (firstBad === null)
+    context.io.out(`${path}: ${rows} records, each follows the one before it; ${pictures - missingPictures} pictures as recorded`);
+  else {
+    context.io.err(`LOG_ALTERED ${path}: record ${firstBad.journalSeq}: ${firstBad.reason}.`);
+    context.io.err(
+      `The ${rows} records before it are as they were written. Keep a copy of the data directory, and compare with the journal.`,
+    );
+  }
+}
+
+export function register(program: Command, context: Context): void {
+  const log = program.command('log').description('Read the decisions of this station and prove them unaltered.');
+  log
+    .command('list')
+    .description('List verdicts, oldest first.')
+    .option('--last <n>', 'the newest of them', integer(1, 10_000_000), 20)
+    .option('--verdict <word>', `only ${words.join(', ')}`, word)
+    .option('--recipe <id>', 'only of this recipe', slug)
+    .option('--since <time>', 'only from this time on (2026-11-30T06:00), or of this age (30m, 8h, 7d)', since)
+    .action((options: ListOptions) => list(context, options));
+  log
+    .command('verify')
+    .description(
+      'Recompute the hash chain over verdicts, pictures and events; exit code 1 names the first record altered, removed, inserted or out of order.',
+    )
+    .action(() => verify(context));
+}

@@ -1,0 +1,139 @@
+/** `verdictd teach`: a recipe from pictures of good parts. */
+import { type Command, Option } from 'commander';
+import { loadBundle } from '../bundle/load';
+import type { Bundle } from '../bundle/manifest';
+import { decodeImage } from '../camera/images';
+import { listImages } from '../camera/list';
+import { readPicture } from '../camera/picture';
+import { systemClock } from '../clock';
+import { Engine } from '../inspect/engine';
+import { lockDataDir } from '../lock';
+import { preprocess } from '../native';
+import type { InputSpec } from '../ports';
+import { type Symmetry, symmetries } from '../recipe/recipe';
+import { BankRunner } from '../recipe/runner';
+import type { GoodPart } from '../recipe/shots';
+import { type TeachDeps, type TeachOptions, type TeachReport, teach } from '../recipe/teach';
+import type { Context } from './context';
+import { integer, number, slug } from './options';
+
+interface Options {
+  recipe: string;
+  good: string[];
+  bundle?: string;
+  shots?: number;
+  symmetry: Symmetry;
+  falseReject: number;
+  title?: string;
+}
+
+const stopWithin = 10_000; // ms: a run in progress ends by itself
+
+/** Good parts from files, decoded and preprocessed as the station would. */
+export function fileParts(paths: readonly string[], input: InputSpec): GoodPart[] {
+  return paths.map((name) => ({
+    name,
+    async read() {
+      const picture = await decodeImage(name);
+      const { tensor, quality } = await preprocess(picture, input);
+      return { tensor, quality, picture };
+    },
+  }));
+}
+
+export interface TeachJob extends Omit<TeachOptions, 'bundle' | 'parts'> {
+  bundle: Bundle;
+  paths: readonly string[];
+  providers: readonly string[];
+  threads: number;
+}
+
+/** Teaches from files with an engine of its own. Used by the command and by the bench. */
+export async function teachFiles(
+  job: TeachJob,
+  context: Pick<Context, 'diagnostics' | 'engines' | 'signal'>,
+  progress?: () => void,
+): Promise<TeachReport> {
+  const { providers, threads, bundle, paths } = job;
+  const input: InputSpec = bundle.manifest.input;
+  const tensor = async (path: string, spec: InputSpec): Promise<Float32Array> => (await readPicture(path, spec)).tensor;
+  const inference = { clock: systemClock, diagnostics: context.diagnostics(), tensor, engines: context.engines() };
+  const engine = new Engine({ providers, threads }, inference);
+  const bank = new BankRunner(threads);
+  try {
+    engine.start();
+    bank.start();
+    const loaded = await engine.load(bundle, null, context.signal);
+    const deps: TeachDeps = {
+      embed: async (data) => (await engine.embed(loaded.job, { data })).taps.map((tap) => tap.data),
+      bank,
+      utc: () => systemClock.wall().utc,
+      signal: context.signal,
+      ...(progress === undefined ? {} : { progress }),
+    };
+    return (await teach({ ...job, parts: fileParts(paths, input) }, deps)).report;
+  } finally {
+    await bank.end();
+    await engine.stop(systemClock.now() + stopWithin);
+  }
+}
+
+async function run(context: Context, options: Options): Promise<void> {
+  const { io } = context;
+  const { inference, bundle: configured } = context.config();
+  const paths = await listImages(options.good);
+  const bundle = await loadBundle(options.bundle ?? configured.path);
+  const dataDir = context.makeDataDir();
+  const lock = lockDataDir(dataDir);
+  const progress = io.progress('good parts', paths.length);
+  try {
+    const report = await teachFiles(
+      {
+        dataDir,
+        recipe: options.recipe,
+        ...(options.title === undefined ? {} : { title: options.title }),
+        bundle,
+        paths,
+        shots: options.shots ?? null,
+        symmetry: options.symmetry,
+        falseReject: options.falseReject,
+        providers: inference.providers,
+        threads: inference.threads,
+      },
+      context,
+      () => progress.step(),
+    );
+    progress.done();
+    if (io.json) io.outJson(report);
+    else say(context, report, bundle);
+  } finally {
+    progress.done();
+    lock.close();
+  }
+}
+
+function say({ io }: Context, { recipe, number: wire, shots, limit, provisional, warnings }: TeachReport, { manifest }: Bundle): void {
+  for (const warning of warnings) io.err(`warning: ${warning}`);
+  const model = manifest.bootstrap ? `${manifest.name}, a bootstrap model` : manifest.name;
+  io.out(
+    `recipe ${recipe} (number ${wire}) taught from ${shots} shots with ${model}: limit ${limit.toFixed(3)}${provisional ? ', provisional' : ''}`,
+  );
+}
+
+export function register(program: Command, context: Context): void {
+  program
+    .command('teach')
+    .description('Teach a product from pictures of good parts: some become the bank, the others set the reject limit.')
+    .requiredOption('--recipe <id>', 'recipe to make, or to teach again', slug)
+    .requiredOption('--good <dir...>', 'good parts: folders or image files')
+    .option('--bundle <dir>', 'model; default: the one of the configuration')
+    .option('--shots <k>', 'parts in the bank, spread evenly over those given; default: all, up to 16', integer(1, 1000))
+    .addOption(
+      new Option('--symmetry <kind>', 'positions in which a good part is just as good; all: the 8 rotations and flips')
+        .choices(symmetries)
+        .default('none'),
+    )
+    .option('--false-reject <share>', 'share of good parts the limit may reject', number(1e-5, 0.5), 0.005)
+    .option('--title <text>', 'name for people; default: the id')
+    .action((options: Options) => run(context, options));
+}

@@ -1,0 +1,142 @@
+/**
+ * Keeps the camera's stream alive: starts it, reads it, restarts it with back-off when it fails. The line sees exposures in order
+ * and is told when the camera is lost or back.
+ */
+import { Code } from '../codes';
+import type { Diagnostics } from '../diagnostics';
+import { CameraError, reason } from '../errors';
+import type { Camera, CameraInfo, Cancel, Clock, Frame, FrameFault, Ms, Plan } from '../ports';
+
+const firstRetry: Ms = 250;
+const lastRetry: Ms = 4_000; // a camera that is plugged in again is back within 5 s
+/** A stream that held for so long was whole: what comes after is a new failure. */
+const wholeAfter: Ms = 30_000;
+/** What a camera may take to end its stream; see Camera.stop. */
+const stopTime: Ms = 2_000;
+const complainEvery: Ms = 60_000;
+
+export interface ExposuresEvents {
+  exposure(shot: Frame | FrameFault): void;
+  up(info: CameraInfo): void;
+  lost(code: Code, detail: string): void;
+  /** The source has no more pictures (files, once). */
+  ended(): void;
+  /** The camera has failed beyond what starting it again mends; it is not tried any more. */
+  failed(error: CameraError): void;
+}
+
+export class Exposures {
+  private readonly end = new AbortController();
+  private plan: Plan | null = null;
+  private running: Promise<void> | null = null;
+  private up = false;
+  private complaint: { err: string; at: Ms } = { err: '', at: -Infinity };
+
+  constructor(
+    private readonly camera: Camera,
+    private readonly clock: Clock,
+    private readonly diagnostics: Diagnostics,
+  ) {}
+
+  get connected(): boolean {
+    return this.up;
+  }
+
+  /** Reads the camera under `plan` until `stop`. */
+  start(plan: Plan, events: ExposuresEvents): void {
+    this.plan = plan;
+    this.running = this.run(events);
+  }
+
+  async fire(): Promise<void> {
+    if (!this.up) throw new Error('the camera is not connected');
+    await this.camera.fire();
+  }
+
+  /** Ends the stream and begins it again: every exposure still under way is dropped. */
+  restart(why: string): void {
+    if (!this.up) return;
+    this.up = false;
+    this.diagnostics.warn({ why }, 'camera stream restarted');
+    void this.camera
+      .stop(this.clock.now() + stopTime)
+      .catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'camera did not stop'));
+  }
+
+  async stop(by: Ms): Promise<void> {
+    this.end.abort();
+    await this.camera.stop(by);
+    let cancel: Cancel = () => undefined;
+    const late = new Promise<void>((done) => {
+      cancel = this.clock.at(by, done);
+    });
+    await Promise.race([this.running, late]);
+    cancel();
+  }
+
+  private async run(events: ExposuresEvents): Promise<void> {
+    const { signal } = this.end;
+    let wait = firstRetry;
+    let failingSince: Ms | null = null;
+    while (!signal.aborted && this.plan !== null) {
+      let ended = false;
+      let upSince: Ms = Infinity;
+      try {
+        const info = await this.camera.start(this.plan, signal);
+        this.up = true;
+        upSince = this.clock.now();
+        events.up(info);
+        for await (const shot of this.camera.exposures()) {
+          if (shot.kind === 'frame') failingSince = null;
+          wait = firstRetry;
+          this.complaint = { err: '', at: -Infinity }; // it was back: the next loss is news
+          if (this.up) events.exposure(shot);
+          else if (shot.kind === 'frame') shot.release(); // of a stream that is being dropped
+        }
+        ended = this.up; // a restart lowers `up` before the stream ends; a stream that ends by itself has no more to show
+      } catch (thrown) {
+        if (!signal.aborted) this.complain(reason(thrown));
+        events.lost(Code.cameraLost, reason(thrown));
+        const now = this.clock.now();
+        if (failingSince === null || now - upSince > wholeAfter) failingSince = now;
+        if (!signal.aborted && thrown instanceof CameraError && now - failingSince >= thrown.giveUpAfter) {
+          this.up = false;
+          await this.camera.stop(now + stopTime).catch(() => undefined);
+          events.failed(thrown);
+          return;
+        }
+      }
+      this.up = false;
+      if (signal.aborted) return;
+      await this.camera.stop(this.clock.now() + stopTime).catch(() => undefined); // it failed already; the next start tells
+      if (ended) {
+        events.ended();
+        return;
+      }
+      events.lost(Code.cameraLost, 'the camera stream is restarting');
+      await this.pause(wait, signal);
+      wait = Math.min(wait * 2, lastRetry);
+    }
+  }
+
+  /** The same complaint once a minute, not with every attempt: a camera may be away for a week-end. */
+  private complain(err: string): void {
+    const now = this.clock.now();
+    if (err === this.complaint.err && now - this.complaint.at < complainEvery) return;
+    this.complaint = { err, at: now };
+    this.diagnostics.error({ err }, 'camera lost; it is tried again');
+  }
+
+  private pause(ms: Ms, signal: AbortSignal): Promise<void> {
+    return new Promise((done) => {
+      const finish = (): void => {
+        cancel();
+        signal.removeEventListener('abort', finish);
+        done();
+      };
+      const cancel = this.clock.at(this.clock.now() + ms, finish);
+      signal.addEventListener('abort', finish, { once: true });
+      if (signal.aborted) finish(); // in the meantime: its event is over
+    });
+  }
+}

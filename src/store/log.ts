@@ -1,0 +1,213 @@
+/**
+ * The main thread's end of the log, and the only place that mints `Committed`. A verdict that could not be written is kept in
+ * memory and written when the disk takes it again: as late and not released, since the gate has been told no (contract,
+ * "Handshake" 9).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicMs } from '../clock';
+import { type ErrorCode, errors, reason, VerdictdError } from '../errors';
+import type { Committed, Entry, ImageRecord, Log, LogStart, Ms, Part, Verdict } from '../ports';
+import { WorkerClient, WorkerError, workerFile } from '../threads';
+import type { StoreMethods } from './worker';
+
+const pulse = 500; // ms between proofs of life when nothing else is asked
+const keep = 1000; // verdicts held while the disk refuses them
+
+export interface SqliteLogOptions {
+  dir: string; // data directory
+  /** Name of this run in every record, from its durable number. */
+  bootId: (bootNumber: number) => string;
+  /** Told what a person should know: rows missing, a damaged file set aside, the writer restarted. */
+  notice?: (text: string) => void;
+}
+
+/** What is held in memory, for state and alarms. */
+export interface Unwritten {
+  waiting: number;
+  dropped: number; // since start: more than 1000 waited, or no row could hold it
+}
+
+export class SqliteLog implements Log {
+  private readonly client = new WorkerClient<StoreMethods>(workerFile('store/worker'), 'store');
+  private readonly notice: (text: string) => void;
+  private readonly ring: Verdict[] = [];
+  private dropped = 0;
+  private bootNumber: number | null = null;
+  private lastAnswer: Ms = 0;
+  private inFlight = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private repairing = false;
+
+  constructor(private readonly options: SqliteLogOptions) {
+    this.notice = options.notice ?? (() => undefined);
+  }
+
+  async start(signal: AbortSignal): Promise<LogStart> {
+    const aborted = (): VerdictdError => new VerdictdError('ABORTED', 'Stopped while the log was opening.');
+    if (signal.aborted) throw aborted();
+    const onAbort = (): void => void this.client.end();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const started = await this.launch();
+      this.timer = setInterval(() => void this.tick(), pulse).unref();
+      return started;
+    } catch (thrown) {
+      throw signal.aborted ? aborted() : thrown;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private async launch(): Promise<LogStart> {
+    this.client.start({ onDied: (error) => this.notice(`the writer of the log died and is started again: ${error.message}`) });
+    try {
+      const { bootNumber } = await this.call('open', { dir: this.options.dir, resumed: this.bootNumber });
+      const { notices, ...started } = await this.call('begin', { bootId: this.options.bootId(bootNumber) });
+      this.bootNumber = bootNumber;
+      for (const one of notices) this.notice(`log.db: ${one}`);
+      return started;
+    } catch (thrown) {
+      await this.client.end();
+      throw thrown;
+    }
+  }
+
+  open(part: Part): Promise<void> {
+    return this.call('pending', part);
+  }
+
+  async commit(verdict: Verdict): Promise<Committed> {
+    try {
+      const { journalSeq, hash, existed } = await this.call('commit', verdict);
+      if (existed === 'other') {
+        throw new VerdictdError('INTERNAL', `part ${verdict.part.resultId} has another verdict in the log: a part is decided once.`);
+      }
+      return { verdict, journalSeq, hash } as unknown as Committed; // the brand has no value: see ports.ts
+    } catch (thrown) {
+      if (thrown instanceof VerdictdError && thrown.code === 'LOG_UNAVAILABLE') this.hold(verdict);
+      throw thrown;
+    }
+  }
+
+  image(record: ImageRecord): Promise<void> {
+    return this.call('image', record);
+  }
+
+  event(kind: string, detail: string): Promise<void> {
+    return this.call('event', { kind, detail });
+  }
+
+  find(seq: number): Promise<Verdict | null> {
+    return this.call('find', { seq });
+  }
+
+  backlog(after: number, n: number): Promise<Entry[]> {
+    return this.call('backlog', { after, n });
+  }
+
+  delivered(upTo: number): Promise<void> {
+    return this.call('delivered', { upTo });
+  }
+
+  alive(): Ms {
+    return this.lastAnswer;
+  }
+
+  get unwritten(): Unwritten {
+    return { waiting: this.ring.length, dropped: this.dropped };
+  }
+
+  async stop(by: Ms): Promise<void> {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    if (!this.client.running) return;
+    const orderly = async (): Promise<void> => {
+      await this.drain();
+      await this.call('close', null);
+    };
+    const late = new AbortController();
+    const deadline = sleep(Math.max(0, by - monotonicMs()), undefined, { signal: late.signal }).catch(() => undefined);
+    try {
+      await Promise.race([orderly(), deadline]);
+    } catch (thrown) {
+      this.notice(`the log was not closed in order: ${reason(thrown)}`);
+    }
+    await Promise.race([this.client.end(), deadline]); // a thread inside a hung fsync cannot be ended: the process will
+    late.abort();
+    if (this.ring.length > 0) this.notice(`${this.ring.length} verdicts could not be written before the stop`);
+  }
+
+  private hold(verdict: Verdict): void {
+    this.ring.push({ ...verdict, released: 0, late: true, code: verdict.code === 0 ? 502 : verdict.code });
+    if (this.ring.length > keep) {
+      this.ring.shift();
+      this.dropped++;
+    }
+  }
+
+  /** Proof of life, and the chance to write what waits. */
+  private async tick(): Promise<void> {
+    if (this.repairing || this.inFlight > 0) return; // an answer is due anyway
+    this.repairing = true;
+    try {
+      if (!this.client.running) await this.launch();
+      else await this.call('ping', null);
+      await this.drain();
+    } catch {
+      // the disk refuses still, or the writer cannot start: alive() and the commits tell
+    } finally {
+      this.repairing = false;
+    }
+  }
+
+  private async drain(): Promise<void> {
+    for (let verdict = this.ring[0]; verdict !== undefined; verdict = this.ring[0]) {
+      const held = verdict;
+      try {
+        const { existed } = await this.call('commit', held);
+        this.unhold(held);
+        if (existed === 'other') {
+          await this.call('event', {
+            kind: 'notReleased',
+            detail: `${held.part.resultId} seq ${held.part.seq}: logged, but answered with ok 0 (502)`,
+          });
+        }
+      } catch (thrown) {
+        if (thrown instanceof VerdictdError && thrown.code === 'LOG_UNAVAILABLE') throw thrown;
+        this.unhold(held);
+        this.dropped++;
+        this.notice(`a verdict that waited cannot be logged: ${reason(thrown)}`);
+      }
+    }
+  }
+
+  private unhold(verdict: Verdict): void {
+    const at = this.ring.indexOf(verdict);
+    if (at >= 0) this.ring.splice(at, 1);
+  }
+
+  private async call<K extends keyof StoreMethods>(
+    method: K,
+    args: Parameters<StoreMethods[K]>[0],
+  ): Promise<Awaited<ReturnType<StoreMethods[K]>>> {
+    this.inFlight++;
+    try {
+      const value = await (this.client.call(method, args as never) as Promise<Awaited<ReturnType<StoreMethods[K]>>>);
+      this.lastAnswer = monotonicMs();
+      return value;
+    } catch (thrown) {
+      if (thrown instanceof WorkerError) this.lastAnswer = monotonicMs(); // it refuses, but it answers
+      throw told(thrown);
+    } finally {
+      this.inFlight--;
+    }
+  }
+}
+
+function told(thrown: unknown): VerdictdError {
+  const code = thrown instanceof WorkerError ? thrown.code : undefined;
+  if (code !== undefined && code in errors) return new VerdictdError(code as ErrorCode, reason(thrown), { cause: thrown });
+  return new VerdictdError('LOG_UNAVAILABLE', `The log did not answer: ${reason(thrown)}. It is tried again; check the disk.`, {
+    cause: thrown,
+  });
+}

@@ -1,0 +1,166 @@
+/** Opening log.db for its one writer: the settings durability rests on are set and read back, a damaged file is set aside. */
+import { existsSync, renameSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { reason, VerdictdError } from '../errors';
+import { makeFolder } from '../folder';
+import type { Mark } from './highwater';
+import { readTail } from './read';
+import { genesis } from './record';
+import { checkVersion, migrate } from './schema';
+
+export const fileName = 'log.db';
+export const highwaterName = 'log.highwater';
+export const imagesName = 'images';
+
+const busyTimeout = 1000; // ms a person's shell may hold the file before a commit gives up, below the default TTL of 1500 ms
+const pageSize = 2048; // bytes: a verdict dirties five pages; measured 22 kB written a verdict, 32 kB with pages of 4096
+const backstop = 8000; // pages (16 MB) of WAL; the writer checkpoints long before, between two verdicts
+const walLimit = 32 * 1024 * 1024; // bytes the WAL is cut back to once a slow reader has let it grow
+
+export interface Opened {
+  db: Database.Database;
+  /** Name of the damaged file set aside, null in the ordinary case. */
+  setAside: string | null;
+}
+
+/**
+ * @param dir data directory; made if missing
+ * @throws VerdictdError LOG_UNAVAILABLE: not a place to write, a newer or foreign file, a setting the disk does not honour
+ */
+export function openForWriting(dir: string): Opened {
+  const path = join(dir, fileName);
+  try {
+    makeFolder(resolve(dir));
+  } catch (thrown) {
+    throw new VerdictdError(
+      'LOG_UNAVAILABLE',
+      `The data directory ${dir} cannot be made (${reason(thrown)}). Choose a place that can be written.`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+  try {
+    return { db: openChecked(path), setAside: null };
+  } catch (thrown) {
+    if (!isDamage(thrown)) throw named(thrown, path);
+  }
+  const setAside = putAside(dir);
+  try {
+    return { db: openChecked(path), setAside };
+  } catch (thrown) {
+    throw named(thrown, path);
+  }
+}
+
+function openChecked(path: string): Database.Database {
+  const db = new Database(path, { timeout: busyTimeout });
+  try {
+    checkVersion(db, path);
+    settings(db, path);
+    const found = db.pragma('quick_check(1)', { simple: true });
+    if (found !== 'ok') throw new Damage(`${path}: ${String(found)}`);
+    migrate(db, path);
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
+}
+
+/** better-sqlite3 is built with synchronous=NORMAL for WAL, which loses acknowledged rows at a power cut: never trust a default. */
+function settings(db: Database.Database, path: string): void {
+  atLeast(String(db.prepare('SELECT sqlite_version()').pluck().get()));
+  db.pragma(`page_size = ${pageSize}`); // of a new file; an older one keeps its own
+  const mode = db.pragma('journal_mode = WAL', { simple: true });
+  if (mode !== 'wal') {
+    throw new VerdictdError(
+      'LOG_UNAVAILABLE',
+      `${path}: this file system does not take a write-ahead log (journal_mode is ${String(mode)}). Put the data directory on a local disk.`,
+    );
+  }
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  db.pragma(`wal_autocheckpoint = ${backstop}`);
+  db.pragma(`journal_size_limit = ${walLimit}`);
+  const synchronous = db.pragma('synchronous', { simple: true });
+  if (synchronous !== 2) {
+    throw new VerdictdError(
+      'LOG_UNAVAILABLE',
+      `${path}: SQLite reports synchronous ${String(synchronous)} where 2 (FULL) was set. Reinstall verdictd; a log that a power cut can shorten is not used.`,
+    );
+  }
+}
+
+/** SQLite before 3.51.3 can corrupt a WAL file that one connection writes while another checkpoints. */
+function atLeast(found: string): void {
+  const [major = 0, minor = 0, patch = 0] = found.split('.').map(Number);
+  if (major * 1e6 + minor * 1e3 + patch >= 3_051_003) return;
+  throw new VerdictdError('LOG_UNAVAILABLE', `SQLite ${found} is too old: 3.51.3 or newer is needed. Reinstall with npm ci.`);
+}
+
+class Damage extends Error {
+  readonly code = 'SQLITE_CORRUPT';
+}
+
+function isDamage(thrown: unknown): boolean {
+  const code = String((thrown as { code?: unknown }).code);
+  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
+}
+
+/** The damaged file keeps its WAL beside it under the matching name, so that what is readable stays readable. */
+function putAside(dir: string): string {
+  let n = 1;
+  while (existsSync(join(dir, `${fileName}.corrupt-${n}`))) n++;
+  const name = `${fileName}.corrupt-${n}`;
+  for (const suffix of ['-wal', '-shm', '']) {
+    if (existsSync(join(dir, fileName + suffix))) renameSync(join(dir, fileName + suffix), join(dir, name + suffix));
+  }
+  return name;
+}
+
+/** What a damaged file still tells of how far it had come: its numbers must not be used a second time. */
+export function salvage(path: string): Mark | null {
+  let db: Database.Database;
+  try {
+    db = new Database(path, { readonly: true });
+  } catch {
+    return null;
+  }
+  const readable = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch {
+      return otherwise;
+    }
+  };
+  const tail = readable(() => readTail(db), { journalSeq: 0, hash: genesis });
+  const bootNumber = readable(() => Number(db.prepare("SELECT value FROM meta WHERE name = 'bootNumber'").pluck().get() ?? 0), 0);
+  const lastSeq = readable(
+    () => Number(db.prepare('SELECT seq FROM inspections NOT INDEXED WHERE seq > 0 ORDER BY journal_seq DESC LIMIT 1').pluck().get() ?? 0),
+    0,
+  );
+  db.close();
+  return { bootNumber, journalSeq: tail.journalSeq, hash: tail.hash.toString('hex'), lastSeq, clean: 0 };
+}
+
+function named(thrown: unknown, path: string): VerdictdError {
+  if (thrown instanceof VerdictdError) return thrown;
+  return unavailable(thrown, path);
+}
+
+/** The sentence for an error of SQLite or of the disk. */
+export function unavailable(thrown: unknown, path: string): VerdictdError {
+  const code = String((thrown as { code?: unknown }).code ?? '');
+  const todo = code.startsWith('SQLITE_FULL')
+    ? 'Free space on that disk.'
+    : code.startsWith('SQLITE_BUSY')
+      ? 'Another program holds the file: close it.'
+      : code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')
+        ? 'Check that the data directory can be written by this user.'
+        : 'Check the disk, and the kernel log for its errors.';
+  return new VerdictdError('LOG_UNAVAILABLE', `${path} cannot be written: ${reason(thrown)}${code === '' ? '' : ` (${code})`}. ${todo}`, {
+    cause: thrown,
+  });
+}

@@ -1,0 +1,71 @@
+/** Every statement of the writer, prepared once. */
+import type Database from 'better-sqlite3';
+import type { Table } from './record';
+
+export interface Statements {
+  getMeta: Database.Statement;
+  setMeta: Database.Statement;
+  insert: Record<Table, Database.Statement>;
+  insertPending: Database.Statement;
+  deletePending: Database.Statement;
+  isOpen: Database.Statement;
+  stalePending: Database.Statement;
+  pendingSeqs: Database.Statement;
+  lastSeqs: Database.Statement;
+  lastJournalSeq: Database.Statement;
+  byResult: Database.Statement;
+  bySeq: Database.Statement;
+  hashAt: Database.Statement;
+}
+
+export function prepare(db: Database.Database): Statements {
+  return {
+    getMeta: db.prepare('SELECT value FROM meta WHERE name = ?').pluck(),
+    setMeta: db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (@name, @value)'),
+    insert: {
+      inspections: db.prepare(`
+        INSERT INTO inspections VALUES (
+          @journal_seq, @result_id, @seq, @part_id, @recipe, @recipe_number, @lot, @evaluation, @code, @state, @released, @late,
+          @simulated, @score, @reject_limit, @map_max, @p_normal, @p_anomaly, @provider, @bundle, @config, @frame_id, @opened_utc,
+          @start_time, @end_time, @acquisition_ms, @processing_ms, @mono_ms, @clock_trusted, @boot_id, @created_utc, @detail,
+          @prev_hash, @hash
+        )`),
+      images: db.prepare(`
+        INSERT INTO images VALUES (
+          @journal_seq, @result_id, @name, @kind, @sha256, @bytes, @clock_trusted, @boot_id, @created_utc, @prev_hash, @hash
+        )`),
+      events: db.prepare(`
+        INSERT INTO events VALUES (@journal_seq, @kind, @detail, @mono_ms, @clock_trusted, @boot_id, @created_utc, @prev_hash, @hash)`),
+    },
+    insertPending: db.prepare(`
+      INSERT INTO pending VALUES (
+        @result_id, @seq, @part_id, @recipe, @recipe_number, @simulated, @opened_utc, @mono_ms, @clock_trusted, @boot_id
+      )`),
+    deletePending: db.prepare('DELETE FROM pending WHERE result_id = ?'),
+    isOpen: db.prepare(`
+      SELECT 1 FROM pending WHERE result_id = @result_id OR (seq = @seq AND seq > 0)
+      UNION ALL SELECT 1 FROM inspections WHERE result_id = @result_id
+      LIMIT 1`),
+    stalePending: db.prepare('SELECT * FROM pending WHERE boot_id <> ? ORDER BY result_id'),
+    pendingSeqs: db.prepare('SELECT seq FROM pending WHERE seq > 0 ORDER BY result_id').pluck(),
+    // more rows than parts can be open at once: the furthest number is among them
+    lastSeqs: db.prepare('SELECT seq FROM inspections WHERE seq > 0 ORDER BY journal_seq DESC LIMIT 256').pluck(),
+    lastJournalSeq: db
+      .prepare(`
+        SELECT max(
+          coalesce((SELECT max(journal_seq) FROM inspections), 0),
+          coalesce((SELECT max(journal_seq) FROM images), 0),
+          coalesce((SELECT max(journal_seq) FROM events), 0)
+        )`)
+      .pluck(),
+    byResult: db.prepare('SELECT * FROM inspections WHERE result_id = ?'),
+    bySeq: db.prepare('SELECT * FROM inspections WHERE seq = ? AND seq > 0 ORDER BY journal_seq DESC LIMIT 1'),
+    hashAt: db
+      .prepare(`
+        SELECT hash FROM inspections WHERE journal_seq = @journalSeq
+        UNION ALL SELECT hash FROM images WHERE journal_seq = @journalSeq
+        UNION ALL SELECT hash FROM events WHERE journal_seq = @journalSeq
+        LIMIT 1`)
+      .pluck(),
+  };
+}

@@ -1,0 +1,360 @@
+/**
+ * The only writer of log.db. Runs in the store worker; every method is one transaction at most, synced before it returns.
+ *
+ * Invariant: `tail` is the last record in the file. It moves only after its transaction has committed, and a transaction that
+ * finds another tail in the file (a second writer) is refused: the chain has one end.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type Database from 'better-sqlite3';
+import { systemClock } from '../clock';
+import { VerdictdError } from '../errors';
+import type { Entry, ImageRecord, LogStart, Part, Verdict } from '../ports';
+import { furthest, isAhead } from '../seq';
+import { Highwater, type Mark, readMark } from './highwater';
+import { fileName, highwaterName, openForWriting, salvage, unavailable } from './open';
+import { entriesAfter, readTail, type Tail } from './read';
+import {
+  abortedRow,
+  anchorKind,
+  columns,
+  eventRow,
+  genesis,
+  type InspectionRow,
+  imageRow,
+  inspectionRow,
+  type PendingRow,
+  pendingRow,
+  type Row,
+  recordHash,
+  type Stamp,
+  type Table,
+  verdictOf,
+} from './record';
+import { prepare, type Statements } from './statements';
+
+const checkpointEvery = 512; // transactions: about 3 MB of WAL
+const deliveredEvery = 16; // entries: what a killed process may send a second time
+const deliveredAfter = 1000; // ms
+/** Numbers left out when a log goes on after a lost file and an unclean stop: the high-water mark may lag by this much. */
+const lostMargin = 10_000;
+
+export interface Written {
+  journalSeq: number;
+  hash: string;
+  /** The part had this verdict already (a call repeated after its answer was lost), or another one. */
+  existed: 'no' | 'same' | 'other';
+}
+
+export class LogWriter {
+  private readonly path: string;
+  private readonly highwater: Highwater;
+  private db: Database.Database | null = null;
+  private sql: Statements | null = null;
+  private setAside: string | null = null;
+  private mark: Mark | null = null;
+  private tail: Tail = { journalSeq: 0, hash: genesis };
+  private bootId = '';
+  private bootNumber = 0;
+  private lastSeq = 0;
+  private deliveredUpTo = 0;
+  private deliveredSaved = 0;
+  private deliveredTimer: NodeJS.Timeout | null = null;
+  private transactions = 0;
+  private begun = false;
+  private inodes: { db: bigint; wal: bigint } | null = null;
+
+  constructor(private readonly dir: string) {
+    this.path = join(dir, fileName);
+    this.highwater = new Highwater(join(dir, highwaterName));
+  }
+
+  /** First half of the start: the file is open and sound. `resumed` is the boot number of this same run, after a worker died. */
+  open(resumed: number | null): { bootNumber: number } {
+    const { db, setAside } = openForWriting(this.dir);
+    this.db = db;
+    this.setAside = setAside;
+    this.sql = prepare(db);
+    const mark = readMark(join(this.dir, highwaterName));
+    const salvaged = setAside === null ? null : salvage(join(this.dir, setAside));
+    this.mark = salvaged !== null && salvaged.journalSeq > (mark?.journalSeq ?? 0) ? salvaged : mark;
+    const stored = Number(this.sql.getMeta.get('bootNumber'));
+    this.bootNumber = resumed ?? Math.max(stored, mark?.bootNumber ?? 0, salvaged?.bootNumber ?? 0) + 1;
+    return { bootNumber: this.bootNumber };
+  }
+
+  /** Second half: one transaction closes what an earlier run left, and says in the chain what is not as that run left it. */
+  begin(bootId: string): LogStart & { notices: string[] } {
+    const { db, sql } = this.opened();
+    const mark = this.mark;
+    this.bootId = bootId;
+    this.tail = readTail(db);
+    const notices = this.compare(mark);
+    const stale = sql.stalePending.all(bootId) as PendingRow[];
+    this.lastSeq = furthest([
+      ...(sql.lastSeqs.all() as number[]).reverse(),
+      ...(sql.pendingSeqs.all() as number[]),
+      ...(mark === null ? [] : [mark.lastSeq]),
+    ]);
+    this.append(() => {
+      sql.setMeta.run({ name: 'bootNumber', value: this.bootNumber });
+      const rows: [Table, (stamp: Stamp) => Row][] = [
+        ...notices.map(({ kind, detail }): [Table, (stamp: Stamp) => Row] => ['events', (stamp) => this.event(kind, detail, stamp)]),
+        ...stale.map((row): [Table, (stamp: Stamp) => Row] => ['inspections', (stamp) => abortedRow(row, stamp)]),
+      ];
+      for (const row of stale) sql.deletePending.run(row.result_id);
+      return rows;
+    }, false);
+    this.deliveredUpTo = Number(sql.getMeta.get('deliveredUpTo'));
+    this.deliveredSaved = this.deliveredUpTo;
+    this.highwater.open();
+    this.highwater.writeSync(this.marked(0));
+    this.inodes = this.files();
+    this.begun = true;
+    return {
+      lastSeq: this.lastSeq,
+      bootNumber: this.bootNumber,
+      aborted: stale.length,
+      notices: notices.map(({ detail, said }) => said ?? detail),
+    };
+  }
+
+  /** What the end of the file should be, against what it is. Moves `tail` where the chain goes on from elsewhere. */
+  private compare(mark: Mark | null): { kind: string; detail: string; said?: string }[] {
+    const found = this.tail;
+    if (mark === null) {
+      return found.journalSeq === 0 && this.setAside === null
+        ? []
+        : [{ kind: 'logAltered', detail: `${highwaterName} is missing or spoilt: rows removed from the end would not show` }];
+    }
+    if (found.journalSeq < mark.journalSeq) {
+      const kept = Buffer.from(mark.hash, 'hex');
+      if (found.journalSeq > 0) {
+        this.tail = { journalSeq: mark.journalSeq, hash: kept };
+        return [{ kind: 'logAltered', detail: `rows ${found.journalSeq + 1} to ${mark.journalSeq} are missing at the end of the log` }];
+      }
+      const journalSeq = mark.journalSeq + (mark.clean === 1 ? 0 : lostMargin);
+      this.tail = { journalSeq, hash: kept };
+      const cause = this.setAside === null ? `${fileName} was missing or empty` : `${fileName} was damaged and is kept as ${this.setAside}`;
+      const said = `${cause}: the log begins anew after record ${journalSeq}. Keep the data directory, and find out why`;
+      return [{ kind: anchorKind, detail: JSON.stringify({ journalSeq, hash: mark.hash, reason: cause }), said }];
+    }
+    if ((this.hashAt(mark.journalSeq) ?? mark.hash) !== mark.hash) {
+      return [{ kind: 'logAltered', detail: `row ${mark.journalSeq} is not the one that was written` }];
+    }
+    if (mark.clean === 1 && found.journalSeq > mark.journalSeq) {
+      return [
+        { kind: 'logAltered', detail: `rows ${mark.journalSeq + 1} to ${found.journalSeq} were added while the station was stopped` },
+      ];
+    }
+    return [];
+  }
+
+  private hashAt(journalSeq: number): string | null {
+    const hash = this.opened().sql.hashAt.get({ journalSeq }) as Buffer | undefined;
+    return hash?.toString('hex') ?? null;
+  }
+
+  /** @throws VerdictdError INTERNAL when the number or the part is open or decided already */
+  pending(part: Part): void {
+    const { sql } = this.ready();
+    this.write(() => {
+      if (sql.isOpen.get({ result_id: part.resultId, seq: part.seq }) !== undefined) {
+        throw new VerdictdError('INTERNAL', `part ${part.resultId} (seq ${part.seq}) is in the log already: a part is opened once.`);
+      }
+      sql.insertPending.run(pendingRow(part, this.bootId));
+    });
+    this.used(part.seq);
+    this.highwater.write(this.marked(0));
+  }
+
+  commit(verdict: Verdict): Written {
+    const { sql } = this.ready();
+    const known = sql.byResult.get(verdict.part.resultId) as (InspectionRow & { hash: Buffer }) | undefined;
+    if (known !== undefined)
+      return { journalSeq: known.journal_seq, hash: known.hash.toString('hex'), existed: sameVerdict(known, verdict) };
+    this.append(() => {
+      sql.deletePending.run(verdict.part.resultId);
+      return [['inspections', (stamp) => inspectionRow(verdict, stamp)]];
+    });
+    this.used(verdict.part.seq);
+    return { journalSeq: this.tail.journalSeq, hash: this.tail.hash.toString('hex'), existed: 'no' };
+  }
+
+  image(record: ImageRecord): void {
+    const { sql } = this.ready();
+    if (!/^(?!.*\.\.)[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(record.name) || !/^[0-9a-f]{64}$/.test(record.sha256)) {
+      throw new VerdictdError('INTERNAL', `picture ${record.name}: expected a relative file name under images/ and a SHA-256 in hex.`);
+    }
+    if (sql.byResult.get(record.resultId) === undefined) {
+      throw new VerdictdError('LOG_UNAVAILABLE', `picture ${record.name}: its part ${record.resultId} is not in the log.`);
+    }
+    this.append(() => [['images', (stamp) => imageRow(record, systemClock.wall().trusted, stamp)]]);
+  }
+
+  note(kind: string, detail: string): void {
+    if (kind === anchorKind) throw new VerdictdError('INTERNAL', `event kind ${anchorKind} is the log's own.`);
+    this.ready();
+    this.append(() => [['events', (stamp) => this.event(kind, detail, stamp)]]);
+  }
+
+  find(seq: number): Verdict | null {
+    const row = this.ready().sql.bySeq.get(seq) as InspectionRow | undefined;
+    return row === undefined ? null : verdictOf(row, this.bootId);
+  }
+
+  backlog(after: number, n: number): Entry[] {
+    return entriesAfter(this.ready().db, Math.max(after, this.deliveredUpTo), n);
+  }
+
+  /** Saved in batches: an entry sent twice is allowed, a disk write for each is not. */
+  delivered(upTo: number): void {
+    this.deliveredUpTo = Math.max(this.deliveredUpTo, Math.min(upTo, this.tail.journalSeq));
+    if (this.deliveredUpTo - this.deliveredSaved >= deliveredEvery) this.saveDelivered();
+    else if (this.deliveredUpTo > this.deliveredSaved) {
+      this.deliveredTimer ??= setTimeout(() => {
+        try {
+          this.saveDelivered();
+        } catch {
+          // disk full or failing: the mark is saved with a later one, the commits tell of the disk
+        }
+      }, deliveredAfter).unref();
+    }
+  }
+
+  private saveDelivered(): void {
+    if (this.deliveredTimer !== null) clearTimeout(this.deliveredTimer);
+    this.deliveredTimer = null;
+    if (this.db === null || this.deliveredUpTo === this.deliveredSaved) return;
+    const upTo = this.deliveredUpTo;
+    const { sql } = this.opened();
+    this.write(() => sql.setMeta.run({ name: 'deliveredUpTo', value: upTo }));
+    this.deliveredSaved = upTo;
+  }
+
+  /** The only close path. A clean stop leaves one file and a mark that says where it ends. */
+  close(): void {
+    const { db } = this;
+    if (db === null) return;
+    try {
+      if (this.begun) {
+        this.saveDelivered();
+        this.highwater.writeSync(this.marked(1));
+      }
+    } finally {
+      this.db = null;
+      this.sql = null;
+      this.highwater.close();
+      db.close(); // checkpoints
+    }
+  }
+
+  private marked(clean: 0 | 1): Mark {
+    return {
+      bootNumber: this.bootNumber,
+      journalSeq: this.tail.journalSeq,
+      hash: this.tail.hash.toString('hex'),
+      lastSeq: this.lastSeq,
+      clean,
+    };
+  }
+
+  private used(seq: number): void {
+    if (isAhead(seq, this.lastSeq)) this.lastSeq = seq;
+  }
+
+  private event(kind: string, detail: string, stamp: Stamp): Row {
+    return eventRow(kind, detail, systemClock.now(), systemClock.wall().trusted, stamp);
+  }
+
+  /** One transaction that adds the records `work` asks for, in order, each chained to the one before. */
+  private append(work: () => [Table, (stamp: Stamp) => Row][], guarded = true): void {
+    const { sql } = this.opened();
+    let end = this.tail;
+    this.write(() => {
+      if (guarded && Number(sql.lastJournalSeq.get()) !== this.tail.journalSeq) {
+        throw new VerdictdError(
+          'LOG_UNAVAILABLE',
+          `${this.path}: another program has added rows. Stop it, run \`verdictd log verify\`, then restart verdictd.`,
+        );
+      }
+      for (const [table, make] of work()) {
+        const row = make({ journal_seq: end.journalSeq + 1, boot_id: this.bootId, created_utc: systemClock.wall().utc });
+        const hash = recordHash(table, row, end.hash);
+        sql.insert[table].run({ ...row, prev_hash: end.hash, hash });
+        end = { journalSeq: row.journal_seq, hash };
+      }
+    }, guarded);
+    this.tail = end;
+    this.highwater.write(this.marked(0));
+  }
+
+  private write(work: () => void, guarded = true): void {
+    const { db } = this.opened();
+    if (guarded) this.sameFiles();
+    try {
+      db.transaction(work).immediate();
+    } catch (thrown) {
+      throw explained(thrown, this.path);
+    }
+    if (++this.transactions % checkpointEvery === 0) setImmediate(() => this.checkpoint()); // after the answer has left
+  }
+
+  private checkpoint(): void {
+    try {
+      this.db?.pragma('wal_checkpoint(PASSIVE)');
+    } catch {
+      // the WAL keeps the rows; SQLite's own checkpoint tries again
+    }
+  }
+
+  private opened(): { db: Database.Database; sql: Statements } {
+    if (this.db === null || this.sql === null) throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} is not open.`);
+    return { db: this.db, sql: this.sql };
+  }
+
+  /** Open, and begun: a call that slips in while a new worker starts is refused. */
+  private ready(): { db: Database.Database; sql: Statements } {
+    if (!this.begun) throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} is being opened.`);
+    return this.opened();
+  }
+
+  private files(): { db: bigint; wal: bigint } {
+    return {
+      db: statSync(this.path, { bigint: true }).ino,
+      wal: statSync(`${this.path}-wal`, { bigint: true }).ino,
+    };
+  }
+
+  /** SQLite would go on writing to a file that was deleted or replaced under it, and every row would be lost with it. */
+  private sameFiles(): void {
+    const then = this.inodes;
+    if (then === null) return;
+    let now: { db: bigint; wal: bigint } | null;
+    try {
+      now = this.files();
+    } catch {
+      now = null;
+    }
+    if (now?.db === then.db && now.wal === then.wal) return;
+    throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} was removed or replaced while verdictd ran. Restart verdictd.`);
+  }
+}
+
+/** Broken rules of the schema are faults of the caller; everything else SQLite throws is the disk's. */
+function explained(thrown: unknown, path: string): VerdictdError {
+  if (thrown instanceof VerdictdError) return thrown;
+  const code = String((thrown as { code?: unknown }).code ?? '');
+  if (code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT')) return unavailable(thrown, path);
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new VerdictdError('INTERNAL', `${path}: this record breaks a rule of the log: ${text}. Please report it.`, { cause: thrown });
+}
+
+/** Compares everything but where and when the row was written. */
+function sameVerdict(known: InspectionRow, verdict: Verdict): 'same' | 'other' {
+  const now = new Map<string, unknown>(
+    Object.entries(inspectionRow(verdict, { journal_seq: known.journal_seq, boot_id: known.boot_id, created_utc: known.created_utc })),
+  );
+  const then = new Map<string, unknown>(Object.entries(known));
+  return columns.inspections.every(([name]) => now.get(name) === then.get(name)) ? 'same' : 'other';
+}
