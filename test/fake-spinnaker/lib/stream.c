@@ -261,6 +261,8 @@ bool stream_begin(Call *call, Camera *camera) {
 
 // Returns how many images the caller still held; they end here.
 int stream_end(Camera *camera) {
+  // A hung call wakes while the process ends: a thread is joined once.
+  while (camera->streaming && camera->ending) wait_change();
   if (!camera->streaming) return 0;
   camera->ending = camera->stop = true;
   changed();
