@@ -7,7 +7,9 @@
 #include "environment.h"
 #include "frame/one_shot.h"
 #include "frame/ring_wrap.h"
+#include "last_resort.h"
 #include "lock.h"
+#include "sd_notify.h"
 
 namespace verdictd {
 namespace {
@@ -20,7 +22,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createRing", Napi::Function::New(env, RingWrap::create, "createRing"));
   exports.Set("openRing", Napi::Function::New(env, RingWrap::open, "openRing"));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_once, "preprocess"));
+  exports.Set("notify", Napi::Function::New(env, notify, "notify"));
   exports.Set("lockFile", Napi::Function::New(env, LockWrap::lock_file, "lockFile"));
+  exports.Set("endWithin", Napi::Function::New(env, end_within, "endWithin"));
   env.SetInstanceData(environment.release());  // deleted with the environment
   return exports;
 }

@@ -155,7 +155,7 @@ uint32_t thumbnail_width(const Napi::Value& value, const std::string& what) {
   return static_cast<uint32_t>(width);
 }
 
-JsImage image(const Napi::Value& value, const std::string& what) {
+ImageView image(const Napi::Value& value, const std::string& what) {
   const Napi::Object from = object(value, what);
   ImageView view;
   view.width = static_cast<uint32_t>(whole(from.Get("width"), what + ".width", 1, kMaxSide));
@@ -180,7 +180,7 @@ JsImage image(const Napi::Value& value, const std::string& what) {
                                                  std::string(name_of(view.format)) + "), received " +
                                                  std::to_string(bytes.ByteLength()));
   }
-  return {view, bytes};
+  return view;
 }
 
 }  // namespace verdictd::args

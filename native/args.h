@@ -29,13 +29,9 @@ InputSpec input_spec(const Napi::Value& value, const std::string& what);
 // Width of a thumbnail, px; 0: none.
 uint32_t thumbnail_width(const Napi::Value& value, const std::string& what);
 
-// A picture in JavaScript memory and the object that keeps it alive.
-struct JsImage {
-  ImageView view;
-  Napi::Uint8Array data;
-};
-// {width, height, stride, pixelFormat, data: Uint8Array}; the data covers every row.
-JsImage image(const Napi::Value& value, const std::string& what);
+// {width, height, stride, pixelFormat, data: Uint8Array}; the data covers every row. In JavaScript's memory: good until anything of
+// JavaScript runs again.
+ImageView image(const Napi::Value& value, const std::string& what);
 
 // What a value is, for a sentence: "the string 'x'", "the number 3", "undefined".
 std::string describe(const Napi::Value& value);

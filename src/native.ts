@@ -122,8 +122,21 @@ export interface ExpectedFrame {
   frameTimeout: Ms; // from a software trigger to its frame; 0: frames come by themselves
 }
 
-/** Which library makes the frames. Texts of Spinnaker may be empty: the usual places, the only camera, no accept output. */
-export type BackendOptions = { backend: 'pushed' } | { backend: 'spinnaker'; library: string; serial: string; acceptOutput: string };
+/** Which library makes the frames. Texts may be empty: the usual places, the only camera, no accept output. */
+export type BackendOptions =
+  | { backend: 'pushed' }
+  | { backend: 'spinnaker'; library: string; serial: string; acceptOutput: string }
+  | {
+      backend: 'aravis';
+      library: string;
+      device: string;
+      acceptOutput: string;
+      buffers: number; // 1..1000
+      packetSize: number; // bytes; 0: found out with the camera
+      packetDelay: number; // ns; -1: as the camera has it
+      socketBuffer: number; // bytes; 0: as the library has it
+      packetSocket: boolean;
+    };
 
 /** What a rejected command of the camera carries. */
 export interface BackendFailure extends Error {
@@ -162,7 +175,7 @@ export interface NativeCamera {
     /** Counters and gauges of the camera by SFNC name. */
     values: Record<string, number>;
   };
-  /** The memory must not change, and not be transferred to another thread, until `freed` of this tag. Throws when the queue (8) is full. */
+  /** Copies the picture; `freed` of this tag says that the thread is done with it. Throws when the queue (8) is full, or the tag in use. */
   push(image: RawImage, tag: number, exposed: Ms): void;
   pushFault(cause: string, detail: string, tag: number): void;
   pushEnd(): void;
@@ -185,6 +198,8 @@ interface Addon {
   openRing(id: number): Ring;
   preprocess(image: RawImage, input: NativeInput, options?: { thumbnailWidth?: number; resized?: boolean }): Promise<Preprocessed>;
   lockFile(path: string): Lock | null;
+  notify(socket: string, text: string): void;
+  endWithin(ms: number, exitCode: number): void;
 }
 
 /** Where `npm ci` leaves the addon (package.json, binary.module_path). */
@@ -225,7 +240,20 @@ export function lockFile(path: string): Lock | null {
   return native().lockFile(path);
 }
 
-/** One picture to the model's input, off this thread. The picture's memory must not change until the promise settles. */
+/**
+ * The process ends with `exitCode` after `ms` at the latest, whatever hangs: a vendor's library that does not come back, a destructor of
+ * one. Nothing is flushed or closed then. Without the addon loaded there is nothing that could, and nothing is done.
+ */
+export function endWithin(ms: number, exitCode: number): void {
+  loaded?.endWithin(ms, exitCode);
+}
+
+/** One datagram to a supervisor's socket, as in sd_notify(3); an abstract name begins with '@'. Never waits; throws with `errno`. */
+export function sdNotify(socket: string, text: string): void {
+  native().notify(socket, text);
+}
+
+/** One picture, copied at the call, to the model's input, off this thread. */
 export async function preprocess(
   image: RawImage,
   input: NativeInput,

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "frame/packed.h"
+
 namespace verdictd {
 namespace {
 
@@ -11,17 +13,38 @@ namespace {
 
 }  // namespace
 
+PushedBackend::Pushed PushedBackend::push(RawFrame frame) {
+  std::vector<uint8_t> memory;
+  {
+    const std::lock_guard lock(mutex_);
+    if (pictures_.count(frame.tag) > 0) return Pushed::tag_in_use;
+    if (full()) return Pushed::full;
+    memory = std::exchange(spare_, {});
+  }
+  // Without the lock: the camera thread must not wait for a picture to be copied.
+  memory = packed(frame.image, std::move(memory));
+  frame.image = view_of(frame.image, memory);
+  {
+    const std::lock_guard lock(mutex_);
+    if (pictures_.count(frame.tag) > 0) return Pushed::tag_in_use;
+    if (full()) return Pushed::full;
+    pictures_.emplace(frame.tag, std::move(memory));
+    queue_.emplace_back(frame);
+  }
+  changed_.notify_one();
+  return Pushed::yes;
+}
+
 bool PushedBackend::queue(Taken item) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= kQueue) return false;
+    if (full()) return false;
     queue_.push_back(std::move(item));
   }
   changed_.notify_one();
   return true;
 }
 
-bool PushedBackend::push(const RawFrame& frame) { return queue(frame); }
 bool PushedBackend::push(const RawFault& fault) { return queue(fault); }
 bool PushedBackend::push_end() { return queue(EndOfFrames{}); }
 
@@ -43,7 +66,17 @@ Taken PushedBackend::next(std::chrono::milliseconds timeout) {
   return item;
 }
 
-void PushedBackend::release(const RawFrame& frame) noexcept { outbox_->post(FreedEvent{frame.tag}); }
+void PushedBackend::release(const RawFrame& frame) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = pictures_.find(frame.tag);
+    if (found != pictures_.end()) {
+      spare_ = std::move(found->second);
+      pictures_.erase(found);
+    }
+  }
+  outbox_->post(FreedEvent{frame.tag});
+}
 
 void PushedBackend::stop() noexcept {
   std::deque<Taken> left;

@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "camera/backend.h"
 #include "camera/outbox.h"
@@ -22,9 +24,11 @@ class PushedBackend final : public Backend {
   // Tells `outbox` when a picture's memory is free again.
   explicit PushedBackend(std::shared_ptr<Outbox> outbox) : outbox_(std::move(outbox)) {}
 
-  // From any thread. Each is taken in order; false when the queue is full. The memory of a frame stays valid and unchanged
-  // until FreedEvent of its tag.
-  bool push(const RawFrame& frame);
+  enum class Pushed { yes, full, tag_in_use };
+  // From any thread. Each is taken in order. The picture is copied: JavaScript can change its memory, hand it to another thread or
+  // let go of it at any moment, and nothing of Node-API can forbid that. FreedEvent of its tag says that there is room again.
+  Pushed push(RawFrame frame);
+  // False when the queue is full.
   bool push(const RawFault& fault);
   bool push_end();
 
@@ -45,11 +49,15 @@ class PushedBackend final : public Backend {
 
  private:
   bool queue(Taken item);
+  // Under the lock.
+  bool full() const { return queue_.size() >= kQueue; }
 
   const std::shared_ptr<Outbox> outbox_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Taken> queue_;
+  std::map<uint64_t, std::vector<uint8_t>> pictures_;  // by tag, until release()
+  std::vector<uint8_t> spare_;                         // memory of a picture before, for the next: fresh pages cost more than the copy
   bool interrupted_ = false;
   uint64_t frames_ = 0;
 };

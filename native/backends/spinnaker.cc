@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "camera/thread.h"
+#include "camera/monotonic.h"
 
 namespace verdictd {
 namespace {
@@ -203,7 +203,7 @@ Taken SpinnakerBackend::describe(spin::Handle image) {
   last_frame_id_ = frame.frame_id;
   any_frame_ = true;
   const std::string name = "frame " + std::to_string(frame.frame_id);
-  const auto fault = [&](const char* cause, const std::string& detail) { return RawFault{cause, name + " " + detail}; };
+  const auto fault = [&](const char* cause, const std::string& detail) { return RawFault{cause, name + " " + detail, 0, frame.frame_id}; };
 
   spin::Bool incomplete = 0;
   int status = 0;
@@ -231,7 +231,8 @@ Taken SpinnakerBackend::describe(spin::Handle image) {
   if (!known) return fault("wrongFormat", "is " + shape + ": this pixel format is not read");
   if (width < 1 || height < 1 || width > kMaxSide || height > kMaxSide) return fault("wrongSize", "is " + shape);
   const size_t row = width * bytes_per_pixel(*known);
-  if (bits != bytes_per_pixel(*known) * 8 || stride < row || stride > size) {
+  // The bound keeps the product below from wrapping, whatever the library says of its own buffer.
+  if (bits != bytes_per_pixel(*known) * 8 || stride < row || stride > row + kMaxSide) {
     return fault("wrongFormat", "is " + shape + " with " + std::to_string(bits) + " bits a pixel and " + std::to_string(stride) + " bytes a row");
   }
   const size_t needed = stride * (height - 1) + row;

@@ -86,6 +86,7 @@ struct RawFault {
   std::string cause;
   std::string detail;
   uint64_t tag = 0;
+  std::optional<uint64_t> frame_id = std::nullopt;  // where the camera gave it a number
 };
 struct Nothing {};    // none within the timeout: not a fault by itself
 struct EndOfFrames {};  // there will be no more until the next start

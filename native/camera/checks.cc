@@ -1,5 +1,6 @@
 #include "camera/checks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "frame/fingerprint.h"
@@ -13,15 +14,30 @@ std::string shape(uint32_t width, uint32_t height, PixelFormat format) {
 
 }  // namespace
 
+bool FrameChecks::seen(uint64_t print) {
+  const bool before = std::find(prints_.begin(), prints_.end(), print) != prints_.end();
+  if (before) return true;
+  prints_.push_back(print);
+  if (prints_.size() > kPrints) prints_.pop_front();
+  return false;
+}
+
+bool FrameChecks::number(uint64_t id) {
+  if (last_id_ && id <= *last_id_) return false;
+  // The first number of a stream is 0.
+  missed_ += id - (last_id_ ? *last_id_ + 1 : 0);
+  last_id_ = id;
+  return true;
+}
+
+void FrameChecks::look(const RawFault& fault) {
+  if (fault.frame_id) static_cast<void>(number(*fault.frame_id));
+}
+
 std::optional<RawFault> FrameChecks::look(const RawFrame& frame) {
   const std::string name = "frame " + std::to_string(frame.frame_id);
-  const std::optional<uint64_t> before = std::exchange(last_id_, frame.frame_id);
-  if (before && frame.frame_id <= *before) {
-    last_id_ = before;
-    return RawFault{"duplicate", name + " came after frame " + std::to_string(*before)};
-  }
-  // The first number of a stream is 0.
-  missed_ += frame.frame_id - (before ? *before + 1 : 0);
+  const bool frozen = seen(fingerprint(frame.image));
+  if (!number(frame.frame_id)) return RawFault{"duplicate", name + " came after frame " + std::to_string(*last_id_)};
 
   const ImageView& image = frame.image;
   const bool size = (expected_.width != 0 && image.width != expected_.width) || (expected_.height != 0 && image.height != expected_.height);
@@ -31,9 +47,7 @@ std::optional<RawFault> FrameChecks::look(const RawFrame& frame) {
                     name + " is " + shape(image.width, image.height, image.format) + ", expected " +
                         shape(expected_.width, expected_.height, expected_.format.value_or(image.format))};
   }
-  const uint64_t print = fingerprint(image);
-  const std::optional<uint64_t> last = std::exchange(last_print_, print);
-  if (last && *last == print) return RawFault{"frozen", name + " is byte for byte the one before it"};
+  if (frozen) return RawFault{"frozen", name + " is byte for byte one of the " + std::to_string(kPrints) + " before it"};
   return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -24,15 +25,25 @@ class FrameChecks {
 
   // Looks at every frame once, in order, when it is taken; the fault, where there is one.
   std::optional<RawFault> look(const RawFrame& frame);
+  // An exposure that is no picture has had its number all the same.
+  void look(const RawFault& fault);
   // When it is about to be judged.
   std::optional<RawFault> age(const RawFrame& frame, double now) const;
   // Exposures the camera counted and nobody got, since this was last asked.
   uint64_t take_missed();
 
  private:
+  // More than the buffers that a library turns round: an old one handed out again is as frozen as the last one is.
+  static constexpr size_t kPrints = 32;
+
+  // False for a number that has been.
+  bool number(uint64_t id);
+  // Whether a picture of these bytes was among the last ones, whatever became of it; notes it.
+  bool seen(uint64_t print);
+
   Expected expected_;
   std::optional<uint64_t> last_id_;
-  std::optional<uint64_t> last_print_;
+  std::deque<uint64_t> prints_;
   uint64_t missed_ = 0;
 };
 

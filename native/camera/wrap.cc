@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "args.h"
+#include "backends/aravis.h"
 #include "backends/spinnaker.h"
 #include "camera/to_js.h"
 
@@ -48,6 +49,19 @@ std::shared_ptr<Backend> make_spinnaker(const Napi::Object& options) {
   return std::make_shared<SpinnakerBackend>(std::move(out));
 }
 
+std::shared_ptr<Backend> make_aravis(const Napi::Object& options) {
+  AravisOptions out;
+  out.library = text_or_none(options.Get("library"), "library");
+  out.device = text_or_none(options.Get("device"), "device");
+  out.accept_output = text_or_none(options.Get("acceptOutput"), "acceptOutput");
+  out.buffers = static_cast<uint32_t>(args::whole(options.Get("buffers"), "buffers", 1, 1000));
+  out.packet_size = static_cast<uint32_t>(args::whole(options.Get("packetSize"), "packetSize", 0, 65535));
+  out.packet_delay = static_cast<int64_t>(args::number(options.Get("packetDelay"), "packetDelay", -1, 1e9));
+  out.socket_buffer = static_cast<uint32_t>(args::whole(options.Get("socketBuffer"), "socketBuffer", 0, 1 << 30));
+  out.packet_socket = args::boolean(options.Get("packetSocket"), "packetSocket");
+  return std::make_shared<AravisBackend>(std::move(out));
+}
+
 FeatureValue feature_value(const Napi::Value& value) {
   if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
   if (value.IsString()) return args::text(value, "the value");
@@ -89,18 +103,29 @@ CameraWrap::CameraWrap(const Napi::CallbackInfo& info) : ObjectWrap(info), envir
     backend = pushed_ = std::make_shared<PushedBackend>(outbox_);
   } else if (name == "spinnaker") {
     backend = make_spinnaker(options);
+  } else if (name == "aravis") {
+    backend = make_aravis(options);
   } else {
-    throw Napi::RangeError::New(info.Env(), "expected 'pushed' or 'spinnaker' for backend, received '" + name + "'");
+    throw Napi::RangeError::New(info.Env(), "expected 'pushed', 'spinnaker' or 'aravis' for backend, received '" + name + "'");
   }
   // Room for one signal: a second one says nothing that the first does not say. What is to be said lies in the outbox.
   signal_ = Signal::New(info.Env(), callback, "verdictd camera", 1, 1, this);
   outbox_->listen([signal = signal_]() mutable { static_cast<void>(signal.NonBlockingCall()); });
-  // Registered after the signal was made, so that it runs before the signal dies.
+  try {
+    thread_ = std::make_unique<CameraThread>(backend, outbox_);
+  } catch (const std::exception& error) {
+    // Without a thread there is nothing to shut; only the signal must not keep Node's loop alive.
+    outbox_->quiet();
+    signal_.Abort();
+    throw Napi::Error::New(info.Env(), std::string("the camera's thread cannot be started: ") + error.what() +
+                                           ". Raise the limit of threads (systemd: TasksMax=)");
+  }
+  // From here on nothing throws: the hook must not outlive `this`. Registered after the signal was made, so that it runs before the
+  // signal dies.
   napi_add_env_cleanup_hook(environment_, at_exit, this);
   running_ = true;
   // Not garbage while its thread runs.
   Ref();
-  thread_ = std::make_unique<CameraThread>(backend, outbox_);
 }
 
 CameraWrap::~CameraWrap() { shut(); }
@@ -115,7 +140,6 @@ void CameraWrap::shut() {
   thread_->end(kExitPatience);
   thread_.reset();
   signal_.Abort();
-  pictures_.clear();
 }
 
 void CameraWrap::on_signal(Napi::Env env, Napi::Function callback, CameraWrap* self, void*) {
@@ -143,7 +167,6 @@ void CameraWrap::handle(Napi::Env env, Napi::Function callback, const Event& eve
   } else if (const auto* fault = std::get_if<FaultEvent>(&event)) {
     callback.Call({to_js(env, *fault)});
   } else if (const auto* freed = std::get_if<FreedEvent>(&event)) {
-    pictures_.erase(freed->tag);
     const Napi::Object out = Napi::Object::New(env);
     out.Set("kind", "freed");
     out.Set("tag", static_cast<double>(freed->tag));
@@ -267,18 +290,17 @@ void CameraWrap::push(const Napi::CallbackInfo& info) {
   RawFrame frame;
   frame.tag = args::whole(args::at(info, 1), "the tag", 1, kMaxInteger);
   frame.exposed = args::number(args::at(info, 2), "exposed", 0, kMaxMs);
-  const args::JsImage image = args::image(args::at(info, 0), "image");
-  frame.image = image.view;
+  frame.image = args::image(args::at(info, 0), "image");
   const char* refused = refusal(frame.image, InputSpec{});
   if (*refused != '\0') throw Napi::RangeError::New(info.Env(), refused);
   PushedBackend& backend = pushed(info.Env());
-  if (pictures_.count(frame.tag) > 0) {
-    throw Napi::RangeError::New(info.Env(), "tag " + std::to_string(frame.tag) + " is in use");
-  }
-  pictures_.emplace(frame.tag, Napi::Persistent(image.data.As<Napi::Object>()));
-  if (!backend.push(frame)) {
-    pictures_.erase(frame.tag);
-    throw Napi::Error::New(info.Env(), "the queue is full: wait until a picture is freed");
+  switch (backend.push(frame)) {
+    case PushedBackend::Pushed::yes:
+      return;
+    case PushedBackend::Pushed::tag_in_use:
+      throw Napi::RangeError::New(info.Env(), "tag " + std::to_string(frame.tag) + " is in use");
+    case PushedBackend::Pushed::full:
+      throw Napi::Error::New(info.Env(), "the queue is full: wait until a picture is freed");
   }
 }
 

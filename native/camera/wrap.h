@@ -13,7 +13,7 @@
 
 namespace verdictd {
 
-// One owner: this object holds the thread, the signal to JavaScript and the pictures that the thread still looks at.
+// One owner: this object holds the thread and the signal to JavaScript.
 // One close path: shut(), reached by ClosedEvent after close(), by the end of the environment, and by the destructor. From its
 // first call on the thread has ended (or is left alone, deaf and dumb) and no callback comes any more.
 class CameraWrap final : public Napi::ObjectWrap<CameraWrap> {
@@ -21,6 +21,7 @@ class CameraWrap final : public Napi::ObjectWrap<CameraWrap> {
   static Napi::Function define(Napi::Env env);
   // new Camera({backend: 'pushed'}, onEvent)
   // new Camera({backend: 'spinnaker', library, serial, acceptOutput}, onEvent); each text may be empty
+  // new Camera({backend: 'aravis', library, device, acceptOutput, buffers, packetSize, packetDelay, socketBuffer, packetSocket}, onEvent)
   explicit CameraWrap(const Napi::CallbackInfo& info);
   ~CameraWrap() override;
 
@@ -61,7 +62,6 @@ class CameraWrap final : public Napi::ObjectWrap<CameraWrap> {
   uint64_t last_request_ = 0;
   std::map<uint64_t, Napi::Promise::Deferred> waiting_;
   std::unique_ptr<Napi::Promise::Deferred> closing_;
-  std::map<uint64_t, Napi::ObjectReference> pictures_;  // by tag
 };
 
 }  // namespace verdictd

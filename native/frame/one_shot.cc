@@ -5,21 +5,20 @@
 
 #include "args.h"
 #include "camera/to_js.h"
+#include "frame/packed.h"
 #include "frame/preprocess.h"
 
 namespace verdictd {
 namespace {
 
-
-
-
+// The picture is copied: while the work waits for a thread of the pool, JavaScript can hand its memory to another thread.
 class OneShot final : public Napi::AsyncWorker {
  public:
-  OneShot(Napi::Env env, const args::JsImage& image, const InputSpec& spec, uint32_t thumbnail_width, bool want_resized)
+  OneShot(Napi::Env env, const ImageView& image, const InputSpec& spec, uint32_t thumbnail_width, bool want_resized)
       : AsyncWorker(env, "verdictd preprocess"),
         deferred_(Napi::Promise::Deferred::New(env)),
-        image_(image.view),
-        data_(Napi::Persistent(image.data.As<Napi::Object>())),
+        memory_(packed(image)),
+        image_(view_of(image, memory_)),
         spec_(spec),
         thumbnail_width_(thumbnail_width),
         want_resized_(want_resized) {}
@@ -59,8 +58,8 @@ class OneShot final : public Napi::AsyncWorker {
 
  private:
   const Napi::Promise::Deferred deferred_;
+  const std::vector<uint8_t> memory_;
   const ImageView image_;
-  const Napi::ObjectReference data_;  // keeps the picture's memory
   const InputSpec spec_;
   const uint32_t thumbnail_width_;
   const bool want_resized_;
@@ -84,8 +83,8 @@ Napi::Value preprocess_once(const Napi::CallbackInfo& info) {
     const Napi::Value resized = from.Get("resized");
     if (!resized.IsUndefined()) want_resized = args::boolean(resized, "resized");
   }
-  const args::JsImage image = args::image(args::at(info, 0), "image");
-  const char* refused = refusal(image.view, spec);
+  const ImageView image = args::image(args::at(info, 0), "image");
+  const char* refused = refusal(image, spec);
   if (*refused != '\0') throw Napi::RangeError::New(info.Env(), refused);
   // AsyncWorker deletes itself when it is done: that is its contract, and no other owner may exist.
   auto worker = std::make_unique<OneShot>(info.Env(), image, spec, thumbnail_width, want_resized);

@@ -1,17 +1,18 @@
 /**
- * The configuration of a GenICam camera as data: SFNC features in the order in which they must be applied, and the one routine
- * that applies them. Each is looked up, checked against what the camera offers now, written, and read back.
+ * The configuration of a GenICam camera as data, and the one routine that applies it: each feature is looked up, checked against what
+ * the camera offers now, written, and read back. Which features, in which order, is steps.ts.
  */
 import { reason, VerdictdError } from '../errors';
 import type { BackendFailure, Feature, NativeCamera } from '../native';
-import type { CameraValues, PixelFormat } from '../ports';
 
 export type FeatureValue = boolean | number | string;
 
-/** One step. `max`: the largest value the camera offers now. */
+/** One step. `max`: the largest value the camera offers now; `text`: a value of whatever kind the feature is. */
 export interface Step {
   node: string;
-  value: FeatureValue | { max: true };
+  /** What cameras made before the present SFNC call it. */
+  older?: string;
+  value: FeatureValue | { max: true } | { text: string };
   /** `always`: the camera must take it. `ifThere`: skipped where the camera has no such feature, or not as it is set now. */
   need: 'always' | 'ifThere' | 'ifWritable';
   /** Rounded down to the camera's step, where any near value does. */
@@ -28,157 +29,6 @@ export interface Applied {
   wanted: FeatureValue;
   got: FeatureValue;
   unit: string;
-}
-
-type InputLine = 'Line0' | 'Line2' | 'Line3';
-type OutputLine = 'Line1' | 'Line2';
-
-/** Settings of the wiring and of the link: SFNC names and units. What changes with the product comes with the recipe. */
-export interface CameraSettings {
-  UserSetSelector: 'Default' | 'UserSet0' | 'UserSet1';
-  ExposureTime: number; // us
-  Gain: number; // dB
-  BalanceRatioRed: number | null; // gain relative to green; null: the user set's
-  BalanceRatioBlue: number | null;
-  PixelFormat: PixelFormat;
-  Width: number | null; // px; null: all there are
-  Height: number | null;
-  OffsetX: number; // px
-  OffsetY: number;
-  BinningHorizontal: number;
-  BinningVertical: number;
-  ReverseX: boolean;
-  ReverseY: boolean;
-  AcquisitionFrameRate: number | null; // Hz, of free run; null: as fast as the link carries
-  TriggerSource: InputLine | null; // null: software trigger, or free run
-  TriggerActivation: 'RisingEdge' | 'FallingEdge';
-  TriggerDelay: number; // us; 0: the camera's least
-  LineFilterWidth: number; // us of debounce on the trigger's line; 0: none
-  DeviceLinkThroughputLimit: number | null; // bytes/s; null: the user set's
-  StreamBufferCountManual: number;
-  strobeLine: OutputLine | null;
-  acceptLine: OutputLine | null;
-}
-
-/** How exposures come about. `line`: the trigger input does it. */
-export type Pace = 'software' | 'line' | 'free';
-
-/** The user output that drives the accept line. */
-export const acceptOutput = 'UserOutput1';
-
-/** Chunks that each frame carries, as ChunkSelector names them. */
-const chunks = ['FrameID', 'Timestamp', 'ExposureTime', 'Gain'] as const;
-
-/**
- * Every step, in order: a known state first; the trigger off, as its features are locked otherwise; offsets before sizes and
- * sizes before offsets; automatics off before what they drive; the trigger on last.
- */
-export function stepsOf(settings: CameraSettings, recipe: CameraValues, pace: Pace): (Step | Command)[] {
-  const of = { ...settings, ...recipe };
-  const steps: (Step | Command)[] = [];
-  const set = (node: string, value: Step['value'], need: Step['need'] = 'always', snap = false): void => {
-    steps.push({ node, value, need, ...(snap ? { snap } : {}) });
-  };
-
-  set('UserSetSelector', of.UserSetSelector);
-  steps.push({ command: 'UserSetLoad', need: 'always' });
-  set('TriggerSelector', 'FrameStart');
-  set('TriggerMode', 'Off');
-  set('AcquisitionMode', 'Continuous');
-
-  set('BinningSelector', 'All', 'ifWritable');
-  const plain = of.BinningHorizontal === 1 && of.BinningVertical === 1;
-  set('BinningHorizontal', of.BinningHorizontal, of.BinningHorizontal === 1 ? 'ifThere' : 'always');
-  set('BinningVertical', of.BinningVertical, of.BinningVertical === 1 ? 'ifThere' : 'always');
-  if (!plain) {
-    set('BinningHorizontalMode', 'Average', 'ifWritable');
-    set('BinningVerticalMode', 'Average', 'ifWritable');
-  }
-  set('OffsetX', 0);
-  set('OffsetY', 0);
-  set('Width', of.Width ?? { max: true });
-  set('Height', of.Height ?? { max: true });
-  set('OffsetX', of.OffsetX);
-  set('OffsetY', of.OffsetY);
-  set('ReverseX', of.ReverseX, of.ReverseX ? 'always' : 'ifThere');
-  set('ReverseY', of.ReverseY, of.ReverseY ? 'always' : 'ifThere');
-  if (!/^(RGB|BGR)/.test(of.PixelFormat)) set('IspEnable', false, 'ifWritable');
-  set('PixelFormat', of.PixelFormat);
-
-  set('ExposureMode', 'Timed', 'ifWritable');
-  set('ExposureAuto', 'Off', 'ifThere');
-  set('AcquisitionFrameRateEnable', false, 'ifWritable'); // a rate in force bounds the exposure
-  set('ExposureTime', of.ExposureTime);
-  set('GainSelector', 'All', 'ifWritable');
-  set('GainAuto', 'Off', 'ifThere');
-  set('Gain', of.Gain);
-  for (const node of ['GammaEnable', 'SharpeningEnable', 'SaturationEnable', 'LUTEnable', 'ColorTransformationEnable']) {
-    set(node, false, 'ifWritable');
-  }
-  set('BalanceWhiteAuto', 'Off', 'ifThere');
-  for (const [colour, ratio] of [
-    ['Red', of.BalanceRatioRed],
-    ['Blue', of.BalanceRatioBlue],
-  ] as const) {
-    if (ratio == null) continue;
-    set('BalanceRatioSelector', colour);
-    set('BalanceRatio', ratio);
-  }
-  if (of.DeviceLinkThroughputLimit !== null) set('DeviceLinkThroughputLimit', of.DeviceLinkThroughputLimit, 'always', true);
-  if (pace === 'free' && of.AcquisitionFrameRate !== null) {
-    set('AcquisitionFrameRateEnable', true);
-    set('AcquisitionFrameRate', of.AcquisitionFrameRate);
-  }
-
-  set('StreamBufferCountMode', 'Manual', 'ifThere');
-  set('StreamBufferCountManual', of.StreamBufferCountManual);
-  // One trigger, one part, one verdict: no frame may take the place of another. A live view wants the newest.
-  set('StreamBufferHandlingMode', pace === 'free' ? 'NewestOnly' : 'OldestFirst');
-
-  set('ChunkModeActive', true);
-  for (const chunk of chunks) {
-    set('ChunkSelector', chunk);
-    set('ChunkEnable', true);
-  }
-
-  if (of.strobeLine !== null) {
-    set('LineSelector', of.strobeLine);
-    set('LineMode', 'Output', 'ifWritable');
-    set('LineInverter', false, 'ifThere');
-    set('LineSource', 'ExposureActive');
-  }
-  if (of.acceptLine !== null) {
-    // At rest before the line listens to it.
-    set('UserOutputSelector', acceptOutput);
-    set('UserOutputValue', false);
-    set('LineSelector', of.acceptLine);
-    set('LineMode', 'Output', 'ifWritable');
-    set('LineInverter', false, 'ifThere');
-    set('LineSource', acceptOutput);
-  }
-  if (pace === 'line') {
-    const line = of.TriggerSource ?? 'Line0';
-    set('LineSelector', line);
-    set('LineMode', 'Input', 'ifWritable');
-    if (of.LineFilterWidth > 0) {
-      set('LineInputFilterSelector', 'Debounce');
-      set('LineFilterWidth', of.LineFilterWidth);
-    }
-    // Edges are counted beside the frames: the difference is triggers that were missed.
-    set('CounterSelector', 'Counter0', 'ifThere');
-    set('CounterEventSource', line, 'ifThere');
-    set('CounterEventActivation', of.TriggerActivation, 'ifThere');
-  }
-  if (pace !== 'free') {
-    set('TriggerSource', pace === 'line' ? (of.TriggerSource ?? 'Line0') : 'Software');
-    if (pace === 'line') {
-      set('TriggerActivation', of.TriggerActivation);
-      if (of.TriggerDelay > 0) set('TriggerDelay', of.TriggerDelay);
-    }
-    set('TriggerOverlap', 'ReadOut', 'ifThere');
-    set('TriggerMode', 'On');
-  }
-  return steps;
 }
 
 /** The part of a native camera that has features. */
@@ -219,7 +69,7 @@ export function rangeOf(feature: Feature): string {
 /** CAMERA_CONFIG with node, wanted value, what the camera has, and what it would take. */
 function refuse(node: string, wanted: unknown, why: string, feature: Feature | null): VerdictdError {
   const has = feature === null ? '' : ` It is ${String(feature.value)}; the camera takes ${rangeOf(feature)}.`;
-  const message = `The camera does not take ${node} ${String(wanted)}: ${why}.${has} Change camera.spinnaker or the recipe; \`verdictd camera features\` shows what it offers.`;
+  const message = `The camera does not take ${node} ${String(wanted)}: ${why}.${has} Change the camera's section of the configuration, or the recipe; \`verdictd camera features\` shows what it offers.`;
   return new VerdictdError('CAMERA_CONFIG', message, {
     details: feature === null ? [] : [`${node}: wanted ${String(wanted)}, got ${String(feature.value)}, range ${rangeOf(feature)}`],
   });
@@ -241,21 +91,34 @@ function same(wanted: FeatureValue, got: Feature): boolean {
   return Math.abs(got.value - wanted) <= Math.max(Math.abs(wanted) * tolerance, 1e-9);
 }
 
-async function look(camera: Features, { node, value, need }: Step): Promise<Feature | null> {
+/** The feature under the first of its names that the camera knows; null where there is none and it need not be. */
+async function look(camera: Features, { node, older, value, need }: Step): Promise<{ node: string; before: Feature } | null> {
   try {
-    return await camera.get(node);
+    return { node, before: await camera.get(node) };
   } catch (thrown) {
-    if (need !== 'always' && absent.has(causeOf(thrown))) return null;
-    if (refusals.has(causeOf(thrown))) throw refuse(node, JSON.stringify(value), textOf(thrown), null);
+    const cause = causeOf(thrown);
+    if (older !== undefined && cause === 'missing') return await look(camera, { node: older, value, need });
+    if (need !== 'always' && absent.has(cause)) return null;
+    if (refusals.has(cause)) throw refuse(node, typeof value === 'object' ? Object.values(value)[0] : value, textOf(thrown), null);
     throw thrown;
   }
 }
 
+/** What is to be written: as it stands, the largest there is, or text as a value of the feature's kind. */
+function wantedOf(value: Step['value'], { max, value: now }: Feature): FeatureValue {
+  if (typeof value !== 'object') return value;
+  if ('max' in value) return max ?? 0;
+  const { text } = value;
+  if (typeof now === 'number' && text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+  return typeof now === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text;
+}
+
 async function applyOne(camera: Features, step: Step): Promise<Applied | null> {
-  const { node, need } = step;
-  const before = await look(camera, step);
-  if (before === null) return null;
-  let wanted: FeatureValue = typeof step.value === 'object' ? (before.max ?? 0) : step.value;
+  const { need } = step;
+  const found = await look(camera, step);
+  if (found === null) return null;
+  const { node, before } = found;
+  let wanted = wantedOf(step.value, before);
   if (step.snap === true && typeof wanted === 'number' && before.increment !== null && before.min !== null && wanted >= before.min) {
     wanted -= (wanted - before.min) % before.increment;
   }

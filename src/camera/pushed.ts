@@ -92,8 +92,8 @@ export class PushedCamera {
   }
 
   /**
-   * Resolves when the picture's memory may be used again; the frame comes out of `exposures()`. Waits while all slots are
-   * leased. Rejects: TypeError or RangeError for a picture that cannot be one, ABORTED when the camera is stopped meanwhile.
+   * Resolves when the native thread is done with the picture; the frame comes out of `exposures()`. The memory is copied when the
+   * picture is handed over, and must not change before. Waits while all slots are leased. Rejects: TypeError or RangeError for a picture that cannot be one, ABORTED when the camera is stopped meanwhile.
    */
   push(image: RawImage, about: { source: string | null; truth: Truth | null; exposed: Ms }): Promise<void> {
     const run = this.run;

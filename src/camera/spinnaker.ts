@@ -1,387 +1,94 @@
-/**
- * A FLIR camera over the Spinnaker library. The native thread makes every call; here lie the order of things, the full set-up
- * after each opening, and what a failure means for whoever started the camera.
- */
-import { monotonicMs } from '../clock';
-import { CameraError, reason, VerdictdError } from '../errors';
-import { type NativeCamera, type NativeEvent, native, type Ring, type Snapshot } from '../native';
-import type { Camera, CameraHealth, CameraInfo, Frame, FrameFault, Ms, PixelFormat, Plan } from '../ports';
-import { acceptOutput, applySteps, type CameraSettings, differences, failureOf, type Pace, stepsOf } from './features';
+/** A FLIR camera over the Spinnaker library: what differs from any other GenICam camera. */
+import type { BackendOptions, NativeCamera } from '../native';
+import type { CameraValues } from '../ports';
+import type { Command, Step } from './features';
+import { type Driver, GenicamCamera, type GenicamOptions } from './genicam';
 import { setProducers } from './gentl';
-import { ExposureStream } from './stream';
+import { acceptOutput, type CameraSettings, paceOf, stepsOf } from './steps';
 import { usbfsFix, usbfsMemory, usbfsNeed } from './usbfs';
 
-export interface SpinnakerOptions {
+export interface SpinnakerOptions extends GenicamOptions {
   library: string; // absolute path; '': the usual places
   serial: string; // '': the only camera there is
   settings: CameraSettings;
   /** One exposure with each fire(). */
   triggered: boolean;
-  acceptPulse: Ms;
-  /** From a trigger to its frame, beyond exposure and transfer. */
-  frameTimeout: Ms;
-  thumbnailWidth?: number;
-  slots?: number;
-  /** For people: what is not as it should be, and no reason to stop. */
-  notice?: (text: string) => void;
 }
 
-const defaults = { slots: 6, thumbnailWidth: 1024 };
-/** A thread that has not ended by then hangs in the library: only a fresh process is rid of it. */
-const hangTime: Ms = 5_000;
-/** Opening and setting up, at the longest: a camera that has just been plugged in takes a few seconds. */
-const startTime: Ms = 30_000;
-/** How often a run is looked at for a thread that does not come back from the library. */
-const watchEvery: Ms = 1_000;
-/** Failing in a row for so long, the driver is taken to be stuck: only a fresh process is rid of it. */
-const stuckTime: Ms = 120_000;
-/** A camera that is not there may be away for good reasons; a fresh process still looks once in a while. */
-const absentTime: Ms = 600_000;
-const nothing = { source: null, truth: null };
-const frames: readonly string[] = ['BayerRG8', 'BayerGB8', 'BayerGR8', 'BayerBG8', 'RGB8', 'BGR8', 'Mono8'] satisfies PixelFormat[];
+/** Bytes of a full frame of 4096 x 2160 at 8 bits. */
+const fullFrame = 8_847_360;
 
-/** One run from start to stop. */
-interface Run {
-  camera: NativeCamera;
-  abort: AbortController;
-  ring: Ring | null;
-  stream: ExposureStream | null;
-  /** Resolves when start has settled. */
-  settled: Promise<void>;
-  failure: VerdictdError | null;
-  watch: NodeJS.Timeout | null;
-}
-
-/** How the exposures of these options come about. */
-export function paceOf({ settings, triggered }: Pick<SpinnakerOptions, 'settings' | 'triggered'>): Pace {
-  if (settings.TriggerSource !== null) return 'line';
-  return triggered ? 'software' : 'free';
-}
-
-/** Invariant: one run at a time; `shut` is the only place that closes a native camera, and the next start waits for it. */
-export class SpinnakerCamera implements Camera {
-  private run: Run | null = null;
-  private last: Run | null = null;
-  private closing: Promise<void> = Promise.resolve();
-  private beenUp = false;
-  private lastHealth: CameraHealth = { connected: false, alive: 0, frames: 0, faults: {}, temperature: null, values: {} };
+class SpinnakerDriver implements Driver {
+  readonly hangTime = 5_000;
 
   constructor(private readonly options: SpinnakerOptions) {}
 
-  /**
-   * Opens the camera, sets it up in full, begins the stream.
-   * Rejects: ABORTED; CAMERA_CONFIG for a setting it refuses (CAMERA_FAILED once the same settings have worked: then it is not
-   * they that are wrong); CAMERA_FAILED with what to do for everything else.
-   */
-  async start(plan: Plan, signal: AbortSignal): Promise<CameraInfo> {
-    if (this.run !== null) throw new VerdictdError('CAMERA_FAILED', 'The camera runs already. Stop it before it is started again.');
-    let settle = (): void => undefined;
-    const settled = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    const run: Run = {
-      camera: this.native((event) => this.receive(run, event)),
-      abort: new AbortController(),
-      ring: null,
-      stream: null,
-      settled,
-      failure: null,
-      watch: null,
-    };
-    this.run = run;
-    const abort = (): void => run.abort.abort();
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      await this.closed();
-      const up = this.bringUp(run, plan);
-      if (!(await within(up, startTime))) {
-        up.catch(() => undefined);
-        throw hung(startTime);
-      }
-      const info = await up;
-      this.beenUp = true;
-      run.watch = setInterval(() => this.look(run), watchEvery);
-      run.watch.unref();
-      return info;
-    } catch (thrown) {
-      if (this.run === run) {
-        this.run = null;
-        this.shut(run);
-      }
-      throw run.abort.signal.aborted ? aborted() : this.explain(thrown);
-    } finally {
-      signal.removeEventListener('abort', abort);
-      settle();
-    }
+  get pace() {
+    return paceOf(this.options);
   }
 
-  /** Frames and faults of this run. Throws, after the last, why the camera was lost. */
-  exposures(): AsyncIterable<Frame | FrameFault> {
-    const run = this.last;
-    if (run === null || run.stream === null) {
-      throw new VerdictdError('CAMERA_FAILED', 'The camera was not started. Start it before its exposures are read.');
-    }
-    return exposuresOf(run, run.stream.read());
+  get accepts() {
+    return this.options.settings.acceptLine !== null;
   }
 
-  /** Resolves once the camera has taken the trigger. Rejects with CAMERA_FAILED: not started, no software trigger, not taken. */
-  async fire(): Promise<void> {
-    const run = this.run;
-    if (run === null || run.stream === null) {
-      throw new VerdictdError('CAMERA_FAILED', 'The camera takes no exposure: it is not started. Start it first.');
-    }
-    if (paceOf(this.options) !== 'software') {
-      throw new VerdictdError(
-        'CAMERA_FAILED',
-        'The camera takes no software trigger: it exposes by itself. Set trigger.source to mqtt and TriggerSource to null.',
-      );
-    }
-    try {
-      await run.camera.fire();
-    } catch (thrown) {
-      throw new VerdictdError(
-        'CAMERA_FAILED',
-        `The camera took no trigger: ${failureOf(thrown)?.message ?? reason(thrown)}. It is started again.`,
-        { cause: thrown },
-      );
-    }
-  }
-
-  async accept(): Promise<void> {
-    const run = this.run;
-    if (run === null || run.stream === null || this.options.settings.acceptLine === null) return;
-    await run.camera.accept(this.options.acceptPulse);
-  }
-
-  health(): CameraHealth {
-    if (this.run !== null) {
-      const { droppedFaults: _, ...health } = this.run.camera.health();
-      this.lastHealth = this.run.failure === null ? health : { ...health, connected: false };
-    }
-    return this.lastHealth;
-  }
-
-  async stop(by: Ms): Promise<void> {
-    const run = this.run;
-    if (run !== null) {
-      this.lastHealth = { ...this.health(), connected: false };
-      this.run = null;
-      run.abort.abort();
-      run.stream?.close();
-      this.shut(run);
-    }
-    await within(Promise.all([this.closing, run?.settled]), by - monotonicMs());
-  }
-
-  /** One exposure as it came, with the camera set up as for a run; the camera must not run. Rejects as `start`. */
-  async snap(plan: Pick<Plan, 'camera'>, timeout: Ms, signal: AbortSignal): Promise<Snapshot> {
-    return await this.borrow(async (camera) => {
-      const pace = paceOf(this.options);
-      await camera.open();
-      await applySteps(camera, stepsOf(this.options.settings, plan.camera, pace), signal);
-      return await camera.snap(timeout);
-    });
-  }
-
-  /** A native camera that does not stream, closed afterwards. Rejects as `start`. */
-  async borrow<T>(use: (camera: NativeCamera) => Promise<T>): Promise<T> {
-    await this.closed();
-    const camera = this.native(() => undefined);
-    try {
-      return await use(camera);
-    } catch (thrown) {
-      throw this.explain(thrown);
-    } finally {
-      await within(camera.close(), hangTime);
-    }
-  }
-
-  private native(onEvent: (event: NativeEvent) => void): NativeCamera {
-    const { library, serial, settings } = this.options;
+  backend(): BackendOptions {
     setProducers();
-    const output = settings.acceptLine === null ? '' : acceptOutput;
-    return new (native().Camera)({ backend: 'spinnaker', library, serial, acceptOutput: output }, onEvent);
+    const { library, serial } = this.options;
+    return { backend: 'spinnaker', library, serial, acceptOutput: this.accepts ? acceptOutput : '' };
   }
 
-  private async bringUp(run: Run, plan: Plan): Promise<CameraInfo> {
-    const { options } = this;
-    const { signal } = run.abort;
-    const { camera } = run;
-    const pace = paceOf(options);
-    const unlessAborted = async <T>(work: Promise<T>): Promise<T> => {
-      const result = await work;
-      if (signal.aborted) throw aborted();
-      return result;
-    };
-    if (signal.aborted) throw aborted();
-    const device = await unlessAborted(camera.open());
-    await this.watchSpeed(camera);
-    const applied = await applySteps(camera, stepsOf(options.settings, plan.camera, pace), signal);
-    for (const { node, wanted, got, unit } of differences(applied)) {
-      options.notice?.(`${node}: wanted ${String(wanted)}, the camera took ${String(got)}${unit === '' ? '' : ` ${unit}`}`);
+  steps(recipe: CameraValues): (Step | Command)[] {
+    return stepsOf(this.options.settings, recipe, this.pace);
+  }
+
+  async doubts(camera: NativeCamera): Promise<string[]> {
+    return [...(await slowLink(camera)), ...(await this.littleMemory(camera))];
+  }
+
+  remedy(cause: string, number: number): string {
+    if (number === -1010 && cause === 'environment') {
+      const need = usbfsNeed(this.options.settings.StreamBufferCountManual, fullFrame);
+      return `The kernel lends ${usbfsMemory() ?? 'too few'} MiB to USB transfers, ${need} are needed at full size: ${usbfsFix(need)}.`;
     }
-    const number = async (node: string): Promise<number> => Number((await unlessAborted(camera.get(node))).value);
-    const width = await number('Width');
-    const height = await number('Height');
-    const pixelFormat = String((await unlessAborted(camera.get('PixelFormat'))).value);
-    if (!frames.includes(pixelFormat)) {
-      throw new VerdictdError(
-        'CAMERA_CONFIG',
-        `The camera gives ${pixelFormat}; expected one of ${frames.join(', ')}. Change PixelFormat.`,
-      );
-    }
-    await this.watchMemory(camera);
-    const exposure = await number('ExposureTime');
-    const rate = await number('AcquisitionResultingFrameRate').catch(() => 10);
-    const ring = native().createRing({ slots: options.slots ?? defaults.slots, width: plan.input.width, height: plan.input.height });
-    run.ring = ring;
-    const stream = new ExposureStream(ring, plan.id, false);
-    const format = pixelFormat as PixelFormat;
-    const transfer = exposure / 1000 + 2000 / Math.max(rate, 0.1); // ms: read out, then sent
-    run.stream = stream;
-    await unlessAborted(
-      camera.start({
-        ring: ring.id,
-        input: plan.input,
-        thumbnailWidth: options.thumbnailWidth ?? defaults.thumbnailWidth,
-        expected: {
-          width,
-          height,
-          pixelFormat: format,
-          late: Math.ceil(transfer + options.frameTimeout),
-          frameTimeout: pace === 'software' ? Math.ceil(transfer + options.frameTimeout) : 0,
-        },
-      }),
-    );
-    this.last = run;
-    return { vendor: device.vendor, model: device.model, serial: device.serial, simulated: false, width, height, pixelFormat: format };
-  }
-
-  private async watchSpeed(camera: NativeCamera): Promise<void> {
-    const speed = await camera.get('DeviceCurrentSpeed').then(
-      ({ value }) => value,
-      () => null, // not every library says
-    );
-    if (speed === null || speed === 'SuperSpeed' || speed === 'UnknownSpeed') return;
-    this.options.notice?.(`the camera is connected at ${String(speed)}, USB 2 at best: use a USB 3 port and a USB 3 cable`);
-  }
-
-  private async watchMemory(camera: NativeCamera): Promise<void> {
-    const [has, need] = await this.memory(camera);
-    if (has !== null && has !== 0 && has < need) {
-      this.options.notice?.(`USB transfers need ${need} MiB and the kernel lends ${has}: ${usbfsFix(need)}`);
+    if (number === -1012) return 'Set SPINNAKER_GENTL64_CTI to the path of Spinnaker_GenTL.cti (in the systemd unit: Environment=).';
+    if (number === -1005) return 'Another program holds the camera: close SpinView, or whatever `verdictd doctor` names.';
+    switch (cause) {
+      case 'absent':
+        return 'Check cable and power, and the rights to the USB device (`verdictd doctor`); set camera.spinnaker.serial to a camera that is present.';
+      case 'refused':
+      case 'missing':
+      case 'unavailable':
+      case 'readOnly':
+        return '`verdictd camera features` shows what the camera offers.';
+      case 'timeout':
+        return 'Check the trigger, ExposureTime and the USB link.';
+      case 'environment':
+        return '`verdictd doctor` shows what is missing.';
+      default:
+        return 'Check its cable and power; `verdictd doctor` checks the rest.';
     }
   }
 
-  /** What the kernel lends to USB transfers, and what these settings need, in MiB. */
-  private async memory(camera: NativeCamera): Promise<[number | null, number]> {
+  private async littleMemory(camera: NativeCamera): Promise<string[]> {
     const payload = Number((await camera.get('PayloadSize')).value);
-    return [usbfsMemory(), usbfsNeed(this.options.settings.StreamBufferCountManual, payload)];
-  }
-
-  /** The native thread gives a sign of life every second; one that gives none hangs in the library, and so would everything after. */
-  private look(run: Run): void {
-    if (this.run !== run || run.failure !== null || monotonicMs() - run.camera.health().alive < hangTime) return;
-    run.failure = hung(hangTime);
-    run.stream?.end();
-  }
-
-  private receive(run: Run, event: NativeEvent): void {
-    if (event.kind === 'frame') {
-      if (run.stream === null) run.ring?.release(event.slot, event.lease);
-      else run.stream.frame(event, nothing);
-    } else if (event.kind === 'fault') {
-      if (event.cause === 'lost') {
-        const text = `The camera was lost: ${event.detail} Check its cable and power; it is started again.`;
-        run.failure = new CameraError('CAMERA_FAILED', text, stuckTime);
-      }
-      run.stream?.nativeFault(event, nothing);
-    } else if (event.kind === 'end') run.stream?.end();
-  }
-
-  /** Ends stream, camera and thread of a run; `closing` resolves when the library has let go of everything. */
-  private shut(run: Run): void {
-    if (run.watch !== null) clearInterval(run.watch);
-    const before = this.closing;
-    this.closing = Promise.all([before, run.camera.close()]).then(() => {
-      run.ring?.retire();
-    });
-  }
-
-  /** Rejects with CAMERA_FAILED where the last run still hangs in the library. */
-  private async closed(): Promise<void> {
-    if (await within(this.closing, hangTime)) return;
-    throw hung(hangTime);
-  }
-
-  /** A failure of the native side in the words of the table. */
-  private explain(thrown: unknown): VerdictdError {
-    if (thrown instanceof VerdictdError) {
-      if (thrown.code !== 'CAMERA_CONFIG') return thrown;
-      const [code, time] = this.beenUp ? (['CAMERA_FAILED', stuckTime] as const) : (['CAMERA_CONFIG', 0] as const);
-      return new CameraError(code, thrown.message, time, { cause: thrown, details: thrown.details });
-    }
-    const { cause, number, message } = failureOf(thrown) ?? { cause: '', number: 0, message: reason(thrown) };
-    const todo = remedyOf(cause, number, this.options.settings.StreamBufferCountManual);
-    const time = cause === 'absent' ? absentTime : stuckTime;
-    return new CameraError('CAMERA_FAILED', `${sentence(message)} ${todo}`, time, { cause: thrown });
+    const need = usbfsNeed(this.options.settings.StreamBufferCountManual, payload);
+    const has = usbfsMemory();
+    if (has === null || has === 0 || has >= need) return [];
+    return [`USB transfers need ${need} MiB and the kernel lends ${has}: ${usbfsFix(need)}`];
   }
 }
 
-function hung(ms: Ms): CameraError {
-  const text = `The camera library has not come back for ${ms / 1000} s. Only a new process helps: restart verdictd.`;
-  return new CameraError('CAMERA_FAILED', text, 0);
+async function slowLink(camera: NativeCamera): Promise<string[]> {
+  const speed = await camera.get('DeviceCurrentSpeed').then(
+    ({ value }) => value,
+    () => null, // not every library says
+  );
+  if (speed === null || speed === 'SuperSpeed' || speed === 'UnknownSpeed') return [];
+  return [`the camera is connected at ${String(speed)}, USB 2 at best: use a USB 3 port and a USB 3 cable`];
 }
 
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
-}
-
-/** What to do, by the class of the failure. Numbers are the library's. */
-function remedyOf(cause: string, number: number, buffers: number): string {
-  if (number === -1010 && cause === 'environment') {
-    const lent = usbfsMemory();
-    const need = usbfsNeed(buffers, 8_847_360); // a full frame of 4096 x 2160 at 8 bits
-    return `The kernel lends ${lent ?? 'too few'} MiB to USB transfers, ${need} are needed at full size: ${usbfsFix(need)}.`;
+export class SpinnakerCamera extends GenicamCamera {
+  constructor(options: SpinnakerOptions) {
+    super(new SpinnakerDriver(options), options);
   }
-  if (number === -1012) return 'Set SPINNAKER_GENTL64_CTI to the path of Spinnaker_GenTL.cti (in the systemd unit: Environment=).';
-  if (number === -1005) return 'Another program holds the camera: close SpinView, or whatever `verdictd doctor` names.';
-  switch (cause) {
-    case 'absent':
-      return 'Check cable and power, and the rights to the USB device (`verdictd doctor`); set camera.spinnaker.serial to a camera that is present.';
-    case 'refused':
-    case 'missing':
-    case 'unavailable':
-    case 'readOnly':
-      return '`verdictd camera features` shows what the camera offers.';
-    case 'timeout':
-      return 'Check the trigger, ExposureTime and the USB link.';
-    case 'environment':
-      return '`verdictd doctor` shows what is missing.';
-    default:
-      return 'Check its cable and power; `verdictd doctor` checks the rest.';
-  }
-}
-
-function aborted(): VerdictdError {
-  return new VerdictdError('ABORTED', 'The camera was stopped while it started. Start it again when it is wanted.');
-}
-
-/** True when `work` was done within `ms`. */
-async function within(work: Promise<unknown>, ms: Ms): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, Math.min(ms, 2 ** 31 - 1)));
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function* exposuresOf(run: Run, exposures: AsyncIterable<Frame | FrameFault>): AsyncGenerator<Frame | FrameFault, void, undefined> {
-  yield* exposures;
-  if (run.failure !== null) throw run.failure;
 }

@@ -1,6 +1,7 @@
 /** argv to command, signals, exit code. */
 import { CommanderError } from 'commander';
 import { ExitCode } from '../errors';
+import { endWithin } from '../native';
 import { commands } from './commands';
 import { Context } from './context';
 import { type Failure, failureOf, failureText } from './failure';
@@ -9,6 +10,8 @@ import { buildProgram, type Register, usageText } from './program';
 
 /** After a command has ended, whatever still keeps the process alive gets this long, in ms. */
 const linger = 2000;
+/** And its own exit handlers, those of loaded libraries among them, this long, in ms. */
+const exiting = 3000;
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -59,6 +62,7 @@ export async function main(argv: readonly string[], registers: readonly Register
   const onFault = (thrown: unknown) => {
     const failure = failureOf(thrown, null);
     report(failure);
+    endWithin(exiting, failure.exit);
     process.exit(failure.exit);
   };
   process.on('uncaughtException', onFault);
@@ -70,6 +74,7 @@ export async function main(argv: readonly string[], registers: readonly Register
   } catch (thrown) {
     process.exitCode = ended(thrown, { unread, unwritten, aborted, report, json: argv.includes('--json') ? io : null });
   }
+  endWithin(linger + exiting, Number(process.exitCode));
   // Not cleared: it does not keep the process alive, it only ends one that something else keeps.
   setTimeout(() => process.exit(), linger).unref();
 }

@@ -152,6 +152,16 @@ test('methods of a ring take rubbish in every place, and the wrong `this`', () =
   expect(() => one.copy(0, 1)).toThrow('lease 1 of slot 0 is not in force: the frame was released already');
 });
 
+test('a picture that is being preprocessed may lose its memory', async () => {
+  const made = Array.from({ length: 12 }, (_, i) => {
+    const data = new Uint8Array(1024 * 1024).fill(10 * i);
+    const promise = native().preprocess({ width: 1024, height: 1024, stride: 1024, pixelFormat: 'Mono8', data }, inputSpec(4, 4));
+    structuredClone(data.buffer, { transfer: [data.buffer] });
+    return promise;
+  });
+  expect((await Promise.all(made)).map(({ quality }) => quality.mean)).toEqual(made.map((_, i) => 10 * i));
+});
+
 test('objects of the addon cannot be made by hand', () => {
   const one = ring();
   const Made = one.constructor as new (...args: unknown[]) => unknown;
@@ -166,7 +176,9 @@ describe('camera', () => {
     const { Camera } = native();
     const make = (...args: unknown[]): unknown => Reflect.construct(Camera, args);
     expect(abuse(make, [{ backend: 'pushed' }, () => undefined])).toBeGreaterThanOrEqual(2 * rubbish.length - 1);
-    expect(() => make({ backend: 'usb' }, () => undefined)).toThrow("expected 'pushed' or 'spinnaker' for backend, received 'usb'");
+    expect(() => make({ backend: 'usb' }, () => undefined)).toThrow(
+      "expected 'pushed', 'spinnaker' or 'aravis' for backend, received 'usb'",
+    );
   });
 
   test('rubbish in every method, before open, while streaming, after close', async () => {
@@ -215,6 +227,36 @@ describe('camera', () => {
     expect(() => camera.start({ ...stream, ring: 4_000_000 })).toThrow('there is no ring 4000000');
     await camera.close();
     expect(one.free).toBe(2);
+  });
+
+  test('the memory of a pushed picture is changed, transferred and dropped before it is looked at: the picture is what was pushed', async () => {
+    const means: number[] = [];
+    const leases: [number, number][] = [];
+    let seen = (): void => undefined;
+    const camera = new (native().Camera)({ backend: 'pushed' }, (event) => {
+      if (event.kind !== 'frame') return;
+      means.push(event.quality.mean);
+      leases.push([event.slot, event.lease]);
+      if (means.length === 4) seen();
+    });
+    const all = new Promise<void>((resolve) => {
+      seen = resolve;
+    });
+    const one = native().createRing({ slots: 4, width: 4, height: 4 });
+    await camera.open();
+    // Nothing is taken before the start: every picture has lost its memory by then.
+    for (let tag = 1; tag <= 4; tag++) {
+      const data = new Uint8Array(512 * 512).fill(40 * tag);
+      camera.push({ width: 512, height: 512, stride: 512, pixelFormat: 'Mono8', data }, tag, 0);
+      if (tag === 1) data.fill(0);
+      else structuredClone(data.buffer, { transfer: [data.buffer] });
+      if (tag > 1) expect(data.byteLength).toBe(0);
+    }
+    await camera.start({ ring: one.id, input: inputSpec(4, 4), thumbnailWidth: 0 });
+    await all;
+    expect(means).toEqual([40, 80, 120, 160]);
+    for (const [slot, lease] of leases) one.release(slot, lease);
+    await camera.close();
   });
 
   test('a tag in use, and a full queue', async () => {
