@@ -11,9 +11,11 @@ const launcher = at('../src/cli/verdictd');
 const benches = [
   ['line', 'the whole line: overhead, stalls, stages', [launcher, 'bench', '--data-dir', at('../out/bench')]],
   ['preprocess', 'Bayer frame to tensor, against OpenCV', [at('preprocess.mjs')]],
+  ['camera', '42 full-size frames a second, trigger to slot', [at('camera.mjs')]],
   ['store', 'commit of a verdict, bytes written', [at('store.mjs')]],
   ['model', 'a full-size CLIP bundle: build, inference, PyTorch', [at('model.mjs')]],
   ['detection', 'the default bundle on real parts', [at('detection.mjs')]],
+  ['promise', 'a false-reject promise over 200 draws', [at('promise.mjs')]],
 ];
 
 const wanted = process.argv.slice(2);

@@ -15,6 +15,8 @@ int64_t real_now(void) {
 
 int64_t fake_now(void) { return base_fake + (int64_t)((double)(real_now() - base_real) * g.set.scale); }
 
+int64_t real_of(int64_t fake) { return base_real + (int64_t)((double)(fake - base_fake) / g.set.scale); }
+
 void set_scale(double scale) {
   const int64_t now = real_now();
   if (base_real == 0) base_fake = base_real = now;

@@ -203,7 +203,7 @@ static void execute(Call *call, Map *map, int id) {
       if (!software_trigger(device, fake_now())) note(call, "ignored: not ready");
       break;
     case D_TimestampLatch:
-      device->latched = (int64_t)((double)(fake_now() - device->power_up) * (1 + g.set.clock_ppm * 1e-6));
+      device->latched = (int64_t)camera_clock(device, fake_now());
       break;
     case D_TimestampReset: device->power_up = fake_now(); break;
     case D_UserSetLoad:

@@ -230,7 +230,7 @@ typedef struct {
   int64_t sensor_width, sensor_height, stride_padding;
   double row_us, max_link, usbfs_mb, temperature, clock_ppm;
   int64_t init_ms, begin_ms, removal_ms, arrival_ms, reset_ms, command_ms, unplug_timeouts, link_errors;
-  bool require_cti, stamp, stamp_only, usb2, busy, silent, node_leaks, abort_on_violation, stamp_start;
+  bool require_cti, stamp, stamp_only, usb2, busy, silent, node_leaks, abort_on_violation, stamp_start, real_stamps;
   ThreadRule threads;
   ReleaseRule release;
   unsigned version[4];
@@ -277,6 +277,7 @@ void ensure_started(void);
 // clock.c: ns. Waiting lets the lock go and comes back at the time or earlier, whenever anything changed.
 int64_t real_now(void);
 int64_t fake_now(void);
+int64_t real_of(int64_t fake);
 void set_scale(double scale);
 void wait_fake(int64_t until);
 void wait_real(int64_t until);
@@ -344,6 +345,7 @@ double fastest_rate(const Device *device);
 int64_t frame_period(const Device *device);
 bool trigger_ready(const Device *device, int64_t at);
 bool expose(Device *device, int64_t at);
+uint64_t camera_clock(const Device *device, int64_t at);
 void trigger_input(Device *device, int line, int64_t at);
 bool software_trigger(Device *device, int64_t at);
 int64_t lines_of(const Device *device);

@@ -78,6 +78,12 @@ static void automatics(Device *device) {
   }
 }
 
+// What the camera's counter shows at a moment of the fake's clock, ns.
+uint64_t camera_clock(const Device *device, int64_t at) {
+  if (g.set.real_stamps) return (uint64_t)real_of(at);
+  return (uint64_t)((double)(at - device->power_up) * (1 + g.set.clock_ppm * 1e-6));
+}
+
 bool expose(Device *device, int64_t at) {
   Camera *camera = device->camera;
   if (!trigger_ready(device, FOREVER)) return false;  // streaming, plugged, room in the camera's memory
@@ -100,7 +106,7 @@ bool expose(Device *device, int64_t at) {
   frame.arrival = device->transfer_end > device->readout_end ? device->transfer_end : device->readout_end;
   if (strcmp(fault, "slow") == 0) frame.arrival += (int64_t)((frame.fault.value > 0 ? frame.fault.value : 100) * 1e6);
   const int64_t stamped = g.set.stamp_start ? start : frame.exposed;
-  frame.camera_ns = (uint64_t)((double)(stamped - device->power_up) * (1 + g.set.clock_ppm * 1e-6));
+  frame.camera_ns = camera_clock(device, stamped);
   frame.exposure_us = device->nodes[D_ExposureTime].at[0].f;
   frame.gain = device->nodes[D_Gain].at[0].f;
   frame.black = device->nodes[D_BlackLevel].at[0].f;

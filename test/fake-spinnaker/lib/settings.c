@@ -38,6 +38,7 @@ static const Setting settings[] = {
     {"busy", SWITCH, &g.set.busy, 0, 0, 0, false},
     {"silent", SWITCH, &g.set.silent, 0, 0, 0, false},
     {"stamp", SWITCH, &g.set.stamp, 0, 0, 0, false},
+    {"real-stamps", SWITCH, &g.set.real_stamps, 0, 0, 0, false},
     {"node-leaks", SWITCH, &g.set.node_leaks, 0, 0, 0, false},
     {"model", TEXT_OF(model), false},
     {"firmware", TEXT_OF(firmware), false},

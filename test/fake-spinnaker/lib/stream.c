@@ -133,7 +133,11 @@ static void begin_transfer(Camera *camera, Inflight *frame) {
   const bool stamp_only = g.set.stamp_only && buffer->prepared;
   const bool shut = buffer->shut;
   buffer->shut = false;
-  if (frame->fault.name[0] == 0) device->shown = serial;
+  // Whatever else is wrong with it, it has been a picture of its own.
+  static const char *const whole[] = {"", "gap", "duplicate", "slow", "chunk-missing", "crc"};
+  for (int i = 0; i < COUNT_OF(whole); i++) {
+    if (strcmp(frame->fault.name, whole[i]) == 0) device->shown = serial;
+  }
   pthread_mutex_unlock(&g.lock);
   if (shut) protect(buffer, PROT_READ | PROT_WRITE);
   if (stamp_only) picture_stamp(buffer, serial);
