@@ -1,25 +1,25 @@
 /** `model build`: from a CLIP file and a checkpoint to a bundle that was checked as the station checks it. */
-import { basename } from 'node:path';
 import { loadBundle, modelName } from '../bundle/load';
 import type { Bundle, Manifest } from '../bundle/manifest';
 import { VerdictdError } from '../errors';
-import { hashFile } from '../hash';
 import type { InputSpec } from '../ports';
 import { openCheckpoint } from './checkpoint';
 import { type Activation, type ClipWeights, clipWeights } from './clip_names';
 import { keepGolden, placePictures } from './golden';
 import type { Composed, MethodInput, MethodName, MethodOptions } from './method';
 import { methods } from './methods';
-import { type PrecisionError, Probe, type Probed, precisionError } from './probe';
-import { Staging } from './staging';
+import { errorSettings, judgeError, type PrecisionError, precisionError } from './precision';
+import { Probe, type Probed } from './probe';
+import { Staging, sourceOf } from './staging';
 import { Tokenizer } from './tokenizer';
+import type { Precision } from './weights';
 
 export interface BuildJob {
   method: MethodName;
   clip: string;
   adapter: string | null;
   tokenizer: string | null;
-  precision: 'fp32' | 'fp16';
+  precision: Precision;
   activation: Activation | null; // null: as the file's naming tells
   golden: string | null; // a picture; null: a procedural one
   out: string;
@@ -49,7 +49,7 @@ export interface Built {
 /** CLIP's own (openai/CLIP clip.py _transform). */
 export const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
 export const clipStd: [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
-const names = { input: 'image', score: 'score', map: 'map' } as const;
+const names = { input: 'image', score: 'score', logit: 'logit', map: 'map' } as const;
 const reference = 'reference.onnx';
 /**
  * Wide enough for half precision on another provider (cosines off by some thousandths), narrow enough that another model shows. A softmax
@@ -75,6 +75,10 @@ export async function buildBundle(job: BuildJob, deps: BuildDeps): Promise<Built
       const text = { clip, where: job.clip, scratch: staging.dir, signal: job.signal };
       const input: MethodInput = { clip, clipPath: job.clip, adapter, tokenizer, text, options: job.options, warn };
       deps.stage('working out the text features');
+      if (job.options.featureSurgery && job.method !== 'clip')
+        throw new VerdictdError('USAGE', `--feature-surgery is for --method clip; ${job.method} has a map of its own.`);
+      if (job.options.texture && job.method !== 'anovl')
+        throw new VerdictdError('USAGE', `--texture is for --method anovl; ${job.method} has one set of words for all.`);
       const composed = await methods[job.method](input);
       const sealed = await makeFiles({ job, deps, staging, composed, clip, warn });
       deps.stage('proving the bundle');
@@ -124,9 +128,8 @@ async function makeFiles(making: Making): Promise<Manifest> {
   const { size } = composed;
   const input = { name: names.input, width: size, height: size, resize: 'bicubic', fit: 'squash', mean: clipMean, std: clipStd } as const;
   deps.stage('writing the model');
-  const half = job.precision === 'fp16';
-  composed.graph('float32').writeFile(staging.path(half ? reference : modelName));
-  if (half) composed.graph('float16').writeFile(staging.path(modelName));
+  composed.graph(job.precision).writeFile(staging.path(modelName));
+  if (job.precision !== 'fp32') composed.graph('fp32').writeFile(staging.path(reference));
   job.signal.throwIfAborted();
   deps.stage('running the golden image');
   const { golden, error } = await probe(making, input);
@@ -140,8 +143,7 @@ async function makeFiles(making: Making): Promise<Manifest> {
     checkpointNames: clip.naming,
   };
   if (job.options.object !== null) settings.object = job.options.object;
-  if (error !== null)
-    Object.assign(settings, { fp16ScoreError: error.score, fp16MapError: error.map, fp16MapRankCorrelation: error.rankCorrelation });
+  if (error !== null) Object.assign(settings, errorSettings(job.precision, error));
   const manifest = {
     format: 1,
     name: `${job.method}-${visual.width}x${visual.layers}-p${visual.patch}-${size}`,
@@ -150,7 +152,7 @@ async function makeFiles(making: Making): Promise<Manifest> {
     kind: 'clip',
     bootstrap: false,
     input,
-    outputs: { score: names.score, logit: 'logit', map: names.map, probabilities: 'probabilities' },
+    outputs: { score: names.score, logit: names.logit, map: names.map, probabilities: 'probabilities' },
     taps: composed.taps,
     settings,
     sources: await sourcesOf(job),
@@ -162,41 +164,40 @@ async function makeFiles(making: Making): Promise<Manifest> {
 async function sourcesOf(job: BuildJob): Promise<Manifest['sources']> {
   const sources: Manifest['sources'] = [];
   for (const path of [job.clip, job.adapter, job.tokenizer]) {
-    if (path !== null) sources.push({ name: basename(path), sha256: (await hashFile(path)).sha256 });
+    if (path !== null) sources.push(await sourceOf(path));
   }
   return sources;
 }
 
-/** Picks the golden picture, and measures half precision against single on all pictures there are. */
+/** Picks the golden picture; another precision than fp32 is measured against it on that picture and on all drawn ones. */
 async function probe(making: Making, input: InputSpec): Promise<{ golden: { name: string; score: number }; error: PrecisionError | null }> {
   const { job, deps, staging, composed, warn } = making;
   const { size } = composed;
-  const half = job.precision === 'fp16';
+  const reduced = job.precision !== 'fp32';
   const pictures = placePictures(staging, job.golden, size);
+  const drawn = reduced && job.golden !== null ? placePictures(staging, null, size) : [];
   const scored: { name: string; score: number; found: Probed }[] = [];
   const model = await Probe.open(staging.path(modelName), names);
   try {
-    for (const name of pictures) {
+    for (const name of [...pictures, ...drawn]) {
       job.signal.throwIfAborted();
       const found = await model.run(await deps.tensor(staging.path(name), input), size, size);
       scored.push({ name, score: found.score, found });
-      if (!half && middling(found.score)) break;
+      if (!reduced && middling(found.score)) break;
     }
   } finally {
     await model.close();
   }
-  const [best] = [...scored].sort((a, b) => Math.abs(a.score - 0.5) - Math.abs(b.score - 0.5));
+  const [best] = scored.filter(({ name }) => pictures.includes(name)).sort((a, b) => Math.abs(a.score - 0.5) - Math.abs(b.score - 0.5));
   if (best === undefined) throw new VerdictdError('INTERNAL', 'no golden picture');
   if (!middling(best.score))
     warn(
       `the golden image scores ${best.score.toPrecision(3)}, at the end of the scale: it proves little. Name a picture of a part with --golden FILE`,
     );
-  const error = half ? await compare(making, input, scored) : null;
-  if (error !== null && (error.score > 0.02 || error.rankCorrelation < 0.999))
-    warn(
-      `half precision is ${error.score.toPrecision(2)} off in the score, rank correlation of the maps ${error.rankCorrelation.toFixed(5)}: use fp32`,
-    );
-  const name = keepGolden(staging, pictures, best.name);
+  const error = reduced ? await compare(making, input, scored) : null;
+  const doubt = error === null ? null : judgeError(job.precision, error);
+  if (doubt !== null) warn(doubt);
+  const name = keepGolden(staging, [...pictures, ...drawn], best.name);
   return { golden: { name, score: best.score }, error };
 }
 
@@ -209,9 +210,9 @@ async function compare(
 ): Promise<PrecisionError> {
   const single = await Probe.open(staging.path(reference), names);
   try {
-    const pairs: { single: Probed; half: Probed }[] = [];
+    const pairs: { single: Probed; other: Probed }[] = [];
     for (const { name, found } of scored)
-      pairs.push({ half: found, single: await single.run(await deps.tensor(staging.path(name), input), composed.size, composed.size) });
+      pairs.push({ other: found, single: await single.run(await deps.tensor(staging.path(name), input), composed.size, composed.size) });
     return precisionError(pairs);
   } finally {
     await single.close();

@@ -33,7 +33,8 @@ export function goldenPng(n: number, size: number): Buffer {
 /** Names of the pictures to choose from, in the staging folder: the user's alone (`given`), or all procedural ones. */
 export function placePictures(staging: Staging, given: string | null, size: number): string[] {
   if (given !== null) {
-    const name = `golden-0${extname(given).toLowerCase()}`;
+    const [extension = ''] = /\.[a-z0-9]{1,8}$/.exec(extname(given).toLowerCase()) ?? [];
+    const name = `golden-own${extension}`;
     try {
       copyFileSync(given, staging.path(name));
     } catch (thrown) {

@@ -2,11 +2,11 @@
  * `model import`: any ONNX anomaly model (anomalib's exports: picture in; `pred_score`, `anomaly_map` out) as a bundle. What it gives is
  * its own; verdictd adds static shapes, the names, hashes, a golden image. Without patch tokens no recipe can be taught with it.
  */
+import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { loadBundle, modelName } from '../bundle/load';
 import type { Manifest } from '../bundle/manifest';
 import { VerdictdError } from '../errors';
-import { hashFile } from '../hash';
 import { checkModel } from '../onnx/check';
 import { dataTypes } from '../onnx/wire';
 import { bordersOf, type Declared, type Wrapping, writeWrapped } from '../onnx/wrap';
@@ -14,7 +14,7 @@ import type { BuildDeps, Built } from './bundle';
 import { keepGolden, placePictures } from './golden';
 import { Probe } from './probe';
 import { runtime } from './runtime';
-import { Staging } from './staging';
+import { Staging, sourceOf } from './staging';
 
 export interface ImportJob {
   model: string;
@@ -33,7 +33,9 @@ const mapNames = ['anomaly_map', 'map', 'anomaly_maps', 'output'];
 const trial = 'trial.onnx';
 
 /** Throws USAGE, BUNDLE_REFUSED, IMAGE_UNREADABLE (golden), INFERENCE_FAILED, PROVIDER_UNAVAILABLE, ABORTED. */
-export async function importModel(job: ImportJob, deps: BuildDeps): Promise<Built> {
+export async function importModel(asked: ImportJob, deps: BuildDeps): Promise<Built> {
+  // The file behind a link: HuggingFace's cache is made of them. Where there is none, the reader says so.
+  const job = { ...asked, model: await realpath(asked.model).catch(() => asked.model) };
   const warnings: string[] = [];
   const staging = Staging.begin(job.out);
   try {
@@ -49,7 +51,7 @@ export async function importModel(job: ImportJob, deps: BuildDeps): Promise<Buil
     const golden = await score(job, deps, staging, input, warnings);
     const manifest = {
       format: 1,
-      name: `imported-${basename(job.model, '.onnx')}`.slice(0, 100),
+      name: `imported-${basename(asked.model, '.onnx').replace(/\p{Cc}/gu, '?')}`.slice(0, 100),
       version: '1.0.0',
       method: 'imported',
       kind: 'imported',
@@ -58,7 +60,7 @@ export async function importModel(job: ImportJob, deps: BuildDeps): Promise<Buil
       outputs: { score: 'score', map: 'map', probabilities: null },
       taps: [],
       settings: { scoreOutput: wrapping.score?.name ?? 'largest value of the map', mapOutput: wrapping.map.name },
-      sources: [{ name: basename(job.model), sha256: (await hashFile(job.model)).sha256 }],
+      sources: [await sourceOf(asked.model)],
       golden,
     } satisfies Omit<Manifest, 'files'>;
     await staging.seal(manifest, [modelName, golden.image]);

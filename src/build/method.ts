@@ -2,19 +2,21 @@
 import type { Manifest } from '../bundle/manifest';
 import { VerdictdError } from '../errors';
 import type { Graph } from '../onnx/graph';
-import type { Arithmetic } from '../onnx/transformer';
 import type { Checkpoint } from './checkpoint';
 import type { ClipWeights } from './clip_names';
 import type { Interpolation } from './positions';
 import type { TextTower } from './text';
 import type { Tokenizer } from './tokenizer';
 import type { Vision } from './visual';
+import type { Precision } from './weights';
 
 export interface MethodOptions {
   imageSize: number | null; // px; null: the authors' own
   dpamLayer: number | null;
   featuresList: readonly number[] | null;
   object: string | null;
+  texture: boolean; // the object is a surface without a shape of its own
+  featureSurgery: boolean; // the map without what both texts have in common (CLIP Surgery)
   mapScale: number;
 }
 
@@ -28,12 +30,12 @@ export interface MethodInput {
   warn(sentence: string): void;
 }
 
-/** A method with its text features worked out; `graph` can be asked for in both precisions. */
+/** A method with its text features worked out; `graph` can be asked for in every precision. */
 export interface Composed {
   size: number; // px
   /** Factor on the cosines in front of the softmax of the score: how far rounding reaches into it. */
   scale: number;
-  graph(arithmetic: Arithmetic): Graph;
+  graph(precision: Precision): Graph;
   taps: Manifest['taps'];
   settings: Manifest['settings'];
 }

@@ -90,7 +90,7 @@ export const aprilGan: Ensemble = {
   ],
 };
 
-/** AnoVL's are the same phrases around several words for the picture, without a full stop; these are its words for objects. */
+/** AnoVL's are the same phrases around several words for the picture, without a full stop. */
 const anovlPhrases = [
   'a cropped KIND of the {}',
   'a cropped KIND of a {}',
@@ -119,11 +119,14 @@ const article = (kind: string): string => (/^[aeiou]/.test(kind) ? `an ${kind}` 
 const about = (kinds: readonly string[]): string[] =>
   kinds.flatMap((kind) => anovlPhrases.map((phrase) => phrase.replace('A KIND', article(kind)).replace('KIND', kind)));
 
-export const anovl: Ensemble = {
+const anovlStates = {
   normal: ['normal {}', ...flawless.slice(1)],
   anomalous: ['damaged {}', 'abnormal {}', 'imperfect {}', 'blemished {}', ...flawed],
-  templates: about(['industrial photo', 'industrial image', 'manufacturing image']),
 };
+/** AnoVL's words for pictures of objects, and of surfaces without a shape of their own. */
+export const anovl: Ensemble = { ...anovlStates, templates: about(['industrial photo', 'industrial image', 'manufacturing image']) };
+export const anovlTexture: Ensemble = { ...anovlStates, templates: about(['industrial photo', 'textural photo', 'surface photo']) };
+
 /** Every state in every template, about `object`. Names are used as given ("metal nut"). */
 export function prompts(states: readonly string[], templates: readonly string[], object: string): string[] {
   return states.flatMap((state) => templates.map((template) => template.replace('{}', () => state.replace('{}', () => object))));

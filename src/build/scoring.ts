@@ -1,7 +1,7 @@
 /** What all methods end with: features against two text vectors, and a map at model resolution. */
 import { normalise, upsample } from '../onnx/blocks';
 import type { Graph, Value } from '../onnx/graph';
-import { matMul, mul, reshape, sigmoid, slice, softmax, sub } from '../onnx/ops';
+import { matMul, mul, reduceSum, reshape, sigmoid, slice, softmax, sub } from '../onnx/ops';
 
 /** Text features of length 1, [embed] each. */
 export interface TextPair {
@@ -25,6 +25,20 @@ export function difference(features: Value, text: TextPair, scale: number, name:
   const data = text.normal.map((v, i) => ((text.anomalous[i] ?? 0) - v) * scale);
   const y = matMul(normalise(features), graph.weight(name, [data.length, 1], data));
   return reshape(y, y.shape.slice(0, -1));
+}
+
+/**
+ * CLIP Surgery's similarity of "anomalous" (xmed-lab/CLIP_Surgery, clip_feature_surgery, its factor 2 before the softmax): products of a
+ * patch and a text, each class times w = C softmax(2 cos(class token, texts)), less their mean over the C classes. Of two classes there
+ * is left p_anomalous cos_anomalous - p_normal cos_normal, -1 to 1. Patches [1,n,embed], class feature [..,embed] -> [1,n].
+ */
+export function surgery(patches: Value, feature: Value, text: TextPair, name: string): Value {
+  const { graph } = patches;
+  const row = reshape(feature, [1, feature.shape.at(-1) ?? 0]);
+  const texts = columns(graph, text, 1, name);
+  const weights = softmax(mul(matMul(normalise(row), texts), 2)); // [1,2], normal first
+  const signed = mul(weights, graph.weight(`${name}_signs`, [1, 2], Float32Array.of(-1, 1)));
+  return reduceSum(mul(matMul(normalise(patches), texts), signed), [-1]);
 }
 
 /**

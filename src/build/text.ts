@@ -88,7 +88,7 @@ export async function encodeText(
 function textGraph(clip: ClipWeights, where: string, b: number, n: number, deep: readonly Float32Array[]): Graph {
   const { width, layers, heads } = clip.config.text;
   const graph = new Graph('text');
-  const weights = new Weights(graph, clip.tensors, where, 'float32');
+  const weights = new Weights(graph, clip.tensors, where, 'fp32');
   const rows = graph.input('rows', 'float32', [b, n, width]);
   const ends = graph.input('ends', 'float32', [b, 1, n]);
   const positions = graph.weight('positions', [n, width], weights.tensor('positional_embedding').narrow(0, n).read());

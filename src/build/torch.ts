@@ -3,7 +3,7 @@
  * Layout (torch/serialization.py, caffe2/serialize/inline_container.h): `<root>/data.pkl`, one `<root>/data/<key>` a storage,
  * `<root>/version`, sometimes `<root>/byteorder`; TorchScript adds `<root>/constants.pkl` and `<root>/code/`.
  */
-import { crc32 } from './crc32';
+import { crc32 } from '../crc32';
 import { bytesOf, type DType } from './dtypes';
 import type { RandomAccessFile } from './file';
 import { pickleLimits, readPickle } from './pickle';

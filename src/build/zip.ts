@@ -5,7 +5,7 @@
  * relative names. Only STORED entries are ever read, so nothing can grow on reading. TorchScript archives carry their source code
  * deflated; such entries may be present and are never inflated.
  */
-import { crc32 } from './crc32';
+import { crc32 } from '../crc32';
 import type { RandomAccessFile } from './file';
 import { quoted, refuse } from './refuse';
 

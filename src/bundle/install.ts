@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readlink, rename, rm, symlink, unlink } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reason, VerdictdError } from '../errors';
 import { loadBundle, manifestName } from './load';
@@ -28,7 +28,10 @@ export async function installBundle(bundle: Bundle, dataDir: string, prove: (bun
   const root = bundlesDir(dataDir);
   const name = `${bundle.manifest.name.replace(/[^A-Za-z0-9-]+/g, '-')}-${bundle.sha256.slice(0, 12)}`;
   await guarded(root, () => mkdir(root, { recursive: true, mode: 0o750 }));
+  await guarded(root, () => sweep(root));
   const placed = await place(bundle, root, name);
+  if (placed.sha256 !== bundle.sha256)
+    throw new VerdictdError('BUNDLE_REFUSED', `${bundle.dir} changed while it was copied. Install it again`);
   await prove(placed);
   const before = await linked(root, 'current');
   await guarded(root, () => point(root, 'current', name));
@@ -44,6 +47,15 @@ export async function installBundle(bundle: Bundle, dataDir: string, prove: (bun
   const other = before === null || before === name ? null : before;
   if (other !== null) await guarded(root, () => point(root, 'previous', other));
   return { bundle: placed, link, previous: other === null ? null : join(root, other) };
+}
+
+/** What an install that was cut off left behind; one that is under way is younger. */
+async function sweep(root: string): Promise<void> {
+  const old = Date.now() - 24 * 3600 * 1000;
+  for (const name of await readdir(root)) {
+    if (!/^\.(staging|current|previous)-[0-9a-f]{12}$/.test(name)) continue;
+    if ((await lstat(join(root, name))).mtimeMs < old) await rm(join(root, name), { recursive: true, force: true });
+  }
 }
 
 /** The bundle in its folder of the data directory; one that is there already is used if it holds, and replaced if it does not. */

@@ -1,9 +1,8 @@
 /** A bundle from a folder: nothing in it is trusted before every byte has been compared with the manifest. */
-import { constants } from 'node:fs';
 import { open, readdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { reason, VerdictdError } from '../errors';
-import { hashFile, sha256 as sha256Of } from '../hash';
+import { alteration, hashFile, plainFile, sha256 as sha256Of, unreadable } from '../hash';
 import { checkModel, type Port } from '../onnx/check';
 import { packageRoot } from '../package';
 import { type Bundle, type Manifest, manifestSchema } from './manifest';
@@ -34,7 +33,7 @@ export async function loadBundle(folder: string | null): Promise<Bundle> {
   const extra = listed.filter((name) => !known.has(name));
   if (extra.length > 0) throw refused(dir, `it holds ${extra.slice(0, 5).join(', ')}, which its manifest does not name`);
   for (const name of [modelName, manifest.golden.image]) {
-    if (manifest.files[name] === undefined) throw refused(dir, `its manifest names no file ${name}`);
+    if (!Object.hasOwn(manifest.files, name)) throw refused(dir, `its manifest names no file ${name}`);
   }
   for (const [name, wanted] of Object.entries(manifest.files)) await checkFile(dir, name, wanted);
   const modelPath = join(dir, modelName);
@@ -81,7 +80,7 @@ async function readManifest(dir: string): Promise<{ manifest: Manifest; sha256: 
   }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(bytes.toString('utf8'));
+    parsed = JSON.parse(bytes.toString('utf8'), plainKey);
   } catch (thrown) {
     throw refused(dir, `${manifestName} is not JSON (${reason(thrown)})`);
   }
@@ -93,9 +92,15 @@ async function readManifest(dir: string): Promise<{ manifest: Manifest; sha256: 
   return { manifest: checked.data, sha256: sha256Of(bytes) };
 }
 
-/** A regular file, never a link (O_NOFOLLOW), of at most `limit` bytes. */
+/** The format's checks pass over a key of this name; nothing in a manifest has it. */
+function plainKey(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new Error('it has a key __proto__');
+  return value;
+}
+
+/** A regular file, never a link, of at most `limit` bytes. */
 async function readBounded(path: string, limit: number): Promise<Buffer> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const file = await open(path, plainFile);
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new Error('it is not a regular file');
@@ -107,14 +112,6 @@ async function readBounded(path: string, limit: number): Promise<Buffer> {
 }
 
 async function checkFile(dir: string, name: string, wanted: { sha256: string; bytes: number }): Promise<void> {
-  let got: { sha256: string; bytes: number };
-  try {
-    got = await hashFile(join(dir, name));
-  } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code;
-    const what = code === 'ENOENT' ? 'is missing' : code === 'ELOOP' ? 'is a symbolic link' : `cannot be read (${reason(thrown)})`;
-    throw refused(dir, `${name} ${what}`);
-  }
-  if (got.bytes !== wanted.bytes) throw refused(dir, `${name} has ${got.bytes} bytes; expected ${wanted.bytes}`);
-  if (got.sha256 !== wanted.sha256) throw refused(dir, `${name} was altered: its SHA-256 is ${got.sha256}; expected ${wanted.sha256}`);
+  const wrong = await hashFile(join(dir, name)).then((got) => alteration(got, wanted), unreadable);
+  if (wrong !== null) throw refused(dir, `${name} ${wrong}`);
 }

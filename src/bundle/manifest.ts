@@ -7,11 +7,14 @@ import { z } from 'zod';
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected a plain file name inside the bundle');
 
+/** Shown on terminals: nothing in it may steer one. */
+const printable = z.string().regex(/^\P{Cc}*$/u, 'expected text without control characters');
+
 export const methods = ['anomalyclip', 'winclip', 'april-gan', 'sowa', 'clip', 'anovl', 'texture', 'imported'] as const;
 
 export const manifestSchema = z.strictObject({
   format: z.literal(1),
-  name: z.string().min(1).max(100),
+  name: printable.min(1).max(100),
   version: z.string().regex(/^\d+\.\d+\.\d+$/, 'expected three numbers, as 1.0.0'),
   method: z.enum(methods),
   kind: z.enum(['clip', 'texture', 'imported']),
@@ -46,9 +49,9 @@ export const manifestSchema = z.strictObject({
     }),
   ),
   /** Settings of the method that went into the graph, for people and for `model inspect`. */
-  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.number())])),
+  settings: z.record(printable, z.union([printable, z.number(), z.boolean(), z.array(z.number())])),
   /** What it was made from. */
-  sources: z.array(z.strictObject({ name: z.string(), sha256 })),
+  sources: z.array(z.strictObject({ name: printable, sha256 })),
   /** A picture in the bundle whose score is known; run on the provider in use before any part is judged. */
   golden: z.strictObject({ image: fileName, score: z.number(), tolerance: z.number().positive() }),
 });

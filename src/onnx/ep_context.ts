@@ -4,22 +4,8 @@
  * such a model: in a bundle, checkModel refuses it, since an engine is a program.
  */
 import type { Port } from './check';
-import { GraphError, irVersion, opset } from './graph';
-import {
-  AttributeField,
-  AttributeType,
-  DimField,
-  dataTypes,
-  GraphField,
-  Message,
-  ModelField,
-  NodeField,
-  OpsetField,
-  ShapeField,
-  TensorTypeField,
-  TypeField,
-  ValueInfoField,
-} from './wire';
+import { GraphError, irVersion, opset, valueInfo } from './graph';
+import { AttributeField, AttributeType, GraphField, Message, ModelField, NodeField, OpsetField } from './wire';
 
 export const epContextDomain = 'com.microsoft';
 
@@ -70,12 +56,8 @@ function words(name: string, value: string): Message {
   return new Message().text(AttributeField.name, name).text(AttributeField.s, value).int(AttributeField.type, AttributeType.string);
 }
 
-function border({ name, type, shape }: Port): Message {
-  const dims = new Message();
-  for (const side of shape) {
-    if (!Number.isSafeInteger(side) || side < 1) throw new GraphError(`${name}: shape [${shape.join()}] of an engine's tensor`);
-    dims.message(ShapeField.dim, new Message().int(DimField.value, side));
-  }
-  const tensor = new Message().int(TensorTypeField.elementType, dataTypes[type].code).message(TensorTypeField.shape, dims);
-  return new Message().text(ValueInfoField.name, name).message(ValueInfoField.type, new Message().message(TypeField.tensor, tensor));
+function border(port: Port): Message {
+  for (const side of port.shape)
+    if (!Number.isSafeInteger(side) || side < 1) throw new GraphError(`${port.name}: shape [${port.shape.join()}] of an engine's tensor`);
+  return valueInfo(port);
 }

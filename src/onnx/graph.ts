@@ -27,7 +27,9 @@ export const opset = 17;
 
 export type Shape = readonly number[];
 export type Attribute = { int: number } | { float: number } | { ints: readonly number[] } | { text: string };
-type Data = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
+type Data = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
+/** Elements of a deferred weight. */
+export type Piece = Float32Array | Uint16Array | Int8Array;
 
 /** A tensor in the graph: its name, element type and static shape. */
 export interface Value {
@@ -81,7 +83,7 @@ export class Graph {
    * A weight whose data is made while the model is written, once for each writing: `pieces` gives the elements in C order, of
    * `type`. A total that does not fit the shape throws then.
    */
-  deferred(name: string, type: 'float32' | 'float16', shape: Shape, pieces: () => Iterable<Float32Array | Uint16Array>): Value {
+  deferred(name: string, type: 'float32' | 'float16' | 'int8', shape: Shape, pieces: () => Iterable<Piece>): Value {
     const value = this.value(this.claim(name), type, shape);
     const length = elements(shape) * dataTypes[type].bytes;
     const tensor = new Message()
@@ -214,7 +216,8 @@ export class Graph {
   }
 }
 
-function valueInfo(value: Value): Message {
+/** An input or output as a model declares it. */
+export function valueInfo(value: Pick<Value, 'name' | 'type' | 'shape'>): Message {
   const shape = new Message();
   for (const n of value.shape) shape.message(ShapeField.dim, new Message().int(DimField.value, n));
   const tensor = new Message().int(TensorTypeField.elementType, dataTypes[value.type].code).message(TensorTypeField.shape, shape);
@@ -229,7 +232,7 @@ function attributeMessage(name: string, attribute: Attribute): Message {
   return message.text(AttributeField.s, attribute.text).int(AttributeField.type, AttributeType.string);
 }
 
-function* bytesOf(name: string, length: number, pieces: Iterable<Float32Array | Uint16Array>): Generator<Uint8Array> {
+function* bytesOf(name: string, length: number, pieces: Iterable<Piece>): Generator<Uint8Array> {
   let total = 0;
   for (const piece of pieces) {
     total += piece.byteLength;

@@ -3,7 +3,7 @@
  * ONNX Runtime's CPU provider and TensorRT 10.3 both take, with static shapes.
  */
 import { type Attribute, elements, GraphError, type Shape, type Value } from './graph';
-import type { DataType } from './wire';
+import { type DataType, dataTypes } from './wire';
 
 export type Operand = Value | number;
 
@@ -62,6 +62,27 @@ export function matMul(a: Value, b: Value): Value {
     throw new GraphError(`MatMul: [${a.shape.join()}] x [${b.shape.join()}]`);
   if (a.type !== b.type) throw new GraphError(`MatMul: ${a.type} and ${b.type}`);
   return a.graph.node('MatMul', [a, b], [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'), n, m], {}, a.type);
+}
+
+/**
+ * x [.., n, k] float32 times whole numbers [k, m] int8, of which column j stands for `scale[j]` [m] times itself: x is rounded to 255 steps
+ * between its least and its largest value (ONNX DynamicQuantizeLinear), the product is exact, its result float32. In this shape
+ * onnxruntime's CPU provider makes one operator of the five. TensorRT takes none of them.
+ */
+export function dynamicMatMul(x: Value, weight: Value, scale: Value): Value {
+  const [k, m] = weight.shape;
+  if (weight.type !== 'int8' || x.type !== 'float32' || weight.shape.length !== 2 || x.shape.at(-1) !== k || scale.shape.join() !== `${m}`)
+    throw new GraphError(`MatMulInteger: ${x.type} [${x.shape.join()}] x ${weight.type} [${weight.shape.join()}]`);
+  const { graph } = x;
+  const parts: { type: DataType; shape: Shape }[] = [
+    { type: 'uint8', shape: x.shape },
+    { type: 'float32', shape: [] },
+    { type: 'uint8', shape: [] },
+  ];
+  const [rounded = x, step = x, zero = x] = graph.nodeOf('DynamicQuantizeLinear', [x], parts);
+  const shape = [...x.shape.slice(0, -1), m ?? 0];
+  const product = graph.node('MatMulInteger', [rounded, weight, zero], shape, {}, 'int32');
+  return mul(cast(product, 'float32', dataTypes.float32.code), mul(scale, step));
 }
 
 export interface Window {

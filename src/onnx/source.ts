@@ -1,5 +1,6 @@
 /** Bounded reading of protobuf from memory or from a file, without trusting any length in it and without loading weights. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { plainFile } from '../hash';
 
 /** Something wrong in the bytes; the walk turns it into a refusal with the file's name. */
 export class Malformed extends Error {
@@ -32,7 +33,7 @@ export class FileSource implements Source {
   private windowAt = 0;
 
   constructor(path: string) {
-    this.file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    this.file = openSync(path, plainFile);
     const stats = fstatSync(this.file);
     if (!stats.isFile()) {
       closeSync(this.file);

@@ -1,11 +1,12 @@
 /**
  * Blocks of CLIP's transformers (openai/CLIP clip/model.py; AnomalyCLIP's V-V attention, zqhang/AnomalyCLIP AnomalyCLIP.py) on
  * values of shape [batch, tokens, width]. The stream between blocks and the layer norms stay float32; with half precision the
- * matrix products, softmax and activations in between are float16, as autocast does.
+ * matrix products, softmax and activations in between are float16, as autocast does. With int8 the weights of the four matrix products of
+ * a block are whole numbers and their inputs are rounded at run time; all else is float32.
  */
 import { linear } from './blocks';
 import { elements, GraphError, type Value } from './graph';
-import { add, cast, erf, layerNorm, matMul, mul, reshape, sigmoid, slice, softmax, transpose } from './ops';
+import { add, cast, dynamicMatMul, erf, layerNorm, matMul, mul, reshape, sigmoid, slice, softmax, transpose } from './ops';
 import { dataTypes } from './wire';
 
 /** Element type of the arithmetic inside the blocks. */
@@ -18,7 +19,8 @@ export interface Norm {
 
 /** y = x weight + bias. */
 export interface Affine {
-  weight: Value; // [in, out]
+  weight: Value; // [in, out]; int8: whole numbers, to be multiplied by `scale`
+  scale?: Value; // [out], with an int8 weight
   bias: Value; // [out]
 }
 
@@ -38,7 +40,10 @@ export interface Block {
 export const as = (x: Value, type: Arithmetic): Value => (x.type === type ? x : cast(x, type, dataTypes[type].code));
 
 export const normed = (x: Value, { scale, bias }: Norm): Value => layerNorm(x, scale, bias);
-const affine = (x: Value, { weight, bias }: Affine): Value => linear(x, weight, bias);
+const affine = (x: Value, { weight, scale, bias }: Affine): Value =>
+  scale === undefined ? linear(x, weight, bias) : add(dynamicMatMul(x, weight, scale), bias);
+/** What goes into it. */
+const arithmeticOf = ({ bias }: Affine): Arithmetic => (bias.type === 'float16' ? 'float16' : 'float32');
 
 /** x sigmoid(1.702 x), or x (1 + erf(x / sqrt 2)) / 2. */
 export function activate(x: Value, kind: Block['activation']): Value {
@@ -64,13 +69,13 @@ export function attend(q: Value, k: Value, v: Value, heads: number, mask: Value 
 
 /** x + mlp(norm2(x)). */
 export function feedForward(x: Value, block: Block): Value {
-  const h = as(normed(x, block.norm2), block.expand.weight.type as Arithmetic);
+  const h = as(normed(x, block.norm2), arithmeticOf(block.expand));
   return add(x, as(affine(activate(affine(h, block.expand), block.activation), block.contract), 'float32'));
 }
 
 /** Keys and values of norm1(x), and that norm itself, in the arithmetic of the block. */
 function keysAndValues(x: Value, block: Block): { h: Value; k: Value; v: Value } {
-  const h = as(normed(x, block.norm1), block.keyValue.weight.type as Arithmetic);
+  const h = as(normed(x, block.norm1), arithmeticOf(block.keyValue));
   const width = x.shape[2] ?? 0;
   const kv = affine(h, block.keyValue);
   return { h, k: slice(kv, 2, 0, width), v: slice(kv, 2, width, 2 * width) };

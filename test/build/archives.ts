@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/build/crc32';
+import { crc32 } from '../../src/crc32';
 
 export function temporaryFolder(): { path: string; write: (name: string, bytes: Uint8Array) => string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'verdictd-build-'));

@@ -37,7 +37,16 @@ export class Workshop {
         out: join(this.dir, `bundle-${this.count++}`),
         signal: new AbortController().signal,
         ...job,
-        options: { imageSize: null, dpamLayer: null, featuresList: null, object: null, mapScale: 1, ...options },
+        options: {
+          imageSize: null,
+          dpamLayer: null,
+          featuresList: null,
+          object: null,
+          texture: false,
+          featureSurgery: false,
+          mapScale: 1,
+          ...options,
+        },
       },
       deps,
     );

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Checkpoint, openCheckpoint, sectionOf, tensorNamed } from '../../src/build/checkpoint';
-import { crc32, crc32InScript } from '../../src/build/crc32';
 import { StackedTensor, StridedTensor } from '../../src/build/tensors';
+import { crc32, crc32InScript } from '../../src/crc32';
 import { op, safetensors, scriptFile, temporaryFolder, tensor, torchFile } from './archives';
 import { counterHash, formulaOf, testWithVectors, unpacked, vector } from './vectors';
 

@@ -1,9 +1,10 @@
 /** Bundles against the numbers of the authors' own code (reference vectors), within the tolerances stated there. */
+import { readFileSync } from 'node:fs';
 import { openCheckpoint } from '../../src/build/checkpoint';
 import { clipWeights } from '../../src/build/clip_names';
 import { learnedPrompts } from '../../src/build/learned';
 import { interpolatePositions } from '../../src/build/positions';
-import { anovl, aprilGan, prompts, winclip } from '../../src/build/prompts';
+import { anovl, anovlTexture, aprilGan, prompts, winclip } from '../../src/build/prompts';
 import { embedTokens, encodeEnsemble, encodeText, unit } from '../../src/build/text';
 import { Tokenizer } from '../../src/build/tokenizer';
 import { readPicture } from '../../src/camera/picture';
@@ -142,7 +143,15 @@ describe('april-gan', () => {
     const table = weights.tensors.get('visual.positional_embedding')?.read() ?? new Float32Array();
     expect(apart(interpolatePositions(table, 128, 7, 8, 'bicubic'), wanted('pos_embed_bicubic_aa'))).toBeLessThanOrEqual(2e-6);
     const text = { clip: weights, where: clip(), scratch: shop.dir, signal: new AbortController().signal };
-    const options = { imageSize: null, dpamLayer: null, featuresList: null, object: 'metal nut', mapScale: 1 };
+    const options = {
+      imageSize: null,
+      dpamLayer: null,
+      featuresList: null,
+      object: 'metal nut',
+      texture: false,
+      featureSurgery: false,
+      mapScale: 1,
+    };
     const words = { clip: weights, clipPath: clip(), tokenizer: Tokenizer.open(tokenizer()), text, options };
     const pair = await encodeEnsemble(words, aprilGan, true);
     const columns = Array.from(pair.normal, (v, i) => [v, pair.anomalous[i] ?? Number.NaN]).flat();
@@ -231,7 +240,15 @@ function probabilities(
 async function ensembleText(clipPath: string, activation: 'gelu' | 'quickgelu', ensemble: typeof anovl, unitFirst: boolean) {
   const weights = { ...clipWeights(openCheckpoint(clipPath)), activation: { value: activation, certain: true } };
   const text = { clip: weights, where: clipPath, scratch: shop.dir, signal: new AbortController().signal };
-  const options = { imageSize: null, dpamLayer: null, featuresList: null, object: 'metal nut', mapScale: 1 };
+  const options = {
+    imageSize: null,
+    dpamLayer: null,
+    featuresList: null,
+    object: 'metal nut',
+    texture: false,
+    featureSurgery: false,
+    mapScale: 1,
+  };
   return encodeEnsemble({ clip: weights, clipPath, tokenizer: Tokenizer.open(tokenizer()), text, options }, ensemble, unitFirst);
 }
 
@@ -257,6 +274,70 @@ testWithVectors('clip: the picture and the patches of plain CLIP, at its own tem
     expect(apart(found.map, upsampled(probabilities(rows, text, scale), 64, false))).toBeLessThanOrEqual(mapTolerance(1));
   }
   await made.session.release();
+});
+
+testWithVectors('clip with feature surgery: the products less what both classes have in common', async () => {
+  const clip = shop.unpack('winclip-tiny/clip.safetensors.gz', 'winclip.safetensors');
+  const wanted = expectations(vector('winclip-tiny/expected.safetensors'));
+  const job = { clip, tokenizer: tokenizer(), activation: 'gelu' } as const;
+  const options = { object: 'metal nut', featureSurgery: true };
+  await expect(shop.build({ ...job, method: 'winclip' }, options)).rejects.toThrow(/--feature-surgery is for --method clip/);
+  const made = await shop.build({ ...job, method: 'clip' }, options);
+  const text = await ensembleText(clip, 'gelu', winclip, true);
+  const projection = clipWeights(openCheckpoint(clip)).tensors.get('visual.proj')?.read() ?? new Float32Array();
+  const unitRow = (row: ArrayLike<number>) => {
+    const length = Math.hypot(...Array.from(row));
+    return Array.from(row, (v) => v / length);
+  };
+  const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).reduce((sum, v, i) => sum + v * (b[i] ?? Number.NaN), 0);
+  for (const image of images) {
+    const found = await outputs(made, vector(`winclip-tiny/${image}.png`));
+    const whole = unitRow(wanted(`${image}/image_embedding`));
+    const classes = [text.normal, text.anomalous];
+    const raised = classes.map((one) => Math.exp(2 * dot(whole, one)));
+    const share = raised.map((e) => e / ((raised[0] ?? 0) + (raised[1] ?? 0)));
+    const patches = wanted(`${image}/patch`);
+    const values = Float32Array.from({ length: 64 }, (_, n) => {
+      const joint = Array.from({ length: 32 }, (__, e) => {
+        let sum = 0;
+        for (let c = 0; c < 128; c++) sum += (patches[n * 128 + c] ?? 0) * (projection[c * 32 + e] ?? 0);
+        return sum;
+      });
+      const feature = unitRow(joint);
+      // As the authors have it: weights of mean 1, products element by element, their mean over the classes taken off.
+      let similarity = 0;
+      for (let e = 0; e < 32; e++) {
+        const products = classes.map((one, c) => (feature[e] ?? 0) * (one[e] ?? 0) * 2 * (share[c] ?? 0));
+        similarity += (products[1] ?? 0) - ((products[0] ?? 0) + (products[1] ?? 0)) / 2;
+      }
+      return similarity;
+    });
+    expect(apart(found.map, upsampled(values, 64, false))).toBeLessThanOrEqual(1e-5);
+  }
+  await made.session.release();
+});
+
+testWithVectors('anovl: its templates for objects and for textures, those of the authors', () => {
+  const { anovl: listed } = JSON.parse(readFileSync(vector('prompts/prompts.json'), 'utf8')) as { anovl: Record<string, string[]> };
+  const all = (...keys: string[]) => keys.flatMap((key) => listed[key] ?? []).sort();
+  expect([...anovl.templates].sort()).toEqual(all('inds_temp', 'img_temp', 'mnf_temp'));
+  expect([...anovlTexture.templates].sort()).toEqual(all('inds_temp', 'text_temp', 'surf_temp'));
+  expect([...anovlTexture.normal].sort()).toEqual(all('state_normal'));
+  expect([...anovlTexture.anomalous].sort()).toEqual(all('state_anomaly'));
+});
+
+testWithVectors('anovl for textures: other words, another score; no other method takes them', async () => {
+  const clip = shop.unpack('anomalyclip-tiny/clip.safetensors.gz', 'anomalyclip.safetensors');
+  const job = { clip, tokenizer: tokenizer(), activation: 'quickgelu' } as const;
+  const options = { object: 'leather', imageSize: 56 };
+  await expect(shop.build({ ...job, method: 'clip' }, { ...options, texture: true })).rejects.toThrow(/--texture is for --method anovl/);
+  const picture = vector('anomalyclip-tiny/defect.png');
+  const made = await shop.build({ ...job, method: 'anovl' }, { ...options, texture: true });
+  const other = await shop.build({ ...job, method: 'anovl' }, options);
+  expect([made.manifest.settings.texture, other.manifest.settings.texture]).toEqual([true, false]);
+  expect((await outputs(made, picture)).score?.[0]).not.toBe((await outputs(other, picture)).score?.[0]);
+  await made.session.release();
+  await other.session.release();
 });
 
 testWithVectors('anovl: V-V patches of the last block averaged over their neighbours, no temperature', async () => {

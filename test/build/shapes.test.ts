@@ -1,5 +1,5 @@
 /** Other measures than any published model has: nothing is wired in. And files that do not belong together. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { openCheckpoint } from '../../src/build/checkpoint';
@@ -8,6 +8,7 @@ import { clipWeights } from '../../src/build/clip_names';
 import { learnedPrompts } from '../../src/build/learned';
 import { encodeText, unit } from '../../src/build/text';
 import { readPicture } from '../../src/camera/picture';
+import { sha256 } from '../../src/hash';
 import { upsamplingMatrix } from '../../src/onnx/blocks';
 import { halfBits, halfValue } from '../../src/onnx/half';
 import { apart, outputs, Workshop } from './bundles';
@@ -188,6 +189,16 @@ describe('files that do not belong together are named, and nothing is left behin
     await second.session.release();
     expect(second.manifest.input.width).toBe(20);
   });
+});
+
+test('a checkpoint behind a link, as in HuggingFace’s cache: its own name, the hash of the file it leads to', async () => {
+  const { clip, adapter } = files('behind', small);
+  const blob = join(shop.dir, 'blob');
+  renameSync(clip, blob);
+  symlinkSync(blob, clip);
+  const made = await shop.build({ method: 'anomalyclip', clip, adapter, activation: 'quickgelu' }, { imageSize: 16, dpamLayer: 2 });
+  expect(made.manifest.sources[0]).toEqual({ name: 'behind.safetensors', sha256: sha256(readFileSync(blob)) });
+  await made.session.release();
 });
 
 test('half precision rounds to nearest, ties to even', () => {

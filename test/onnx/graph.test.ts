@@ -53,6 +53,14 @@ describe('mistakes fail while the graph is built', () => {
     ['a weight that is not a number', () => graph.weight('nan', [1], f(Number.NaN))],
     ['a weight that is infinite', () => graph.weight('inf', [1], f(Number.POSITIVE_INFINITY))],
     ['elements of another type', () => graph.constant('t', 'int64', [1], f(1))],
+    [
+      'whole numbers that are none',
+      () => ops.dynamicMatMul(row, graph.weight('m8', [3, 2], new Float32Array(6)), graph.weight('s8', [2], f(1, 1))),
+    ],
+    [
+      'whole numbers with steps for other columns',
+      () => ops.dynamicMatMul(row, graph.constant('m9', 'int8', [3, 2], new Int8Array(6)), graph.weight('s9', [3], f(1, 1, 1))),
+    ],
     ['a dimension of nothing', () => graph.input('empty', 'float32', [0])],
   ])('%s', (_, build) => {
     expect(build).toThrow(GraphError);
@@ -74,6 +82,19 @@ test('functions of one value', async () => {
   const smooth = await compute([1, 1], f(0.5), (x) => ops.concat([ops.exp(x), ops.log(x), ops.sigmoid(x), ops.erf(x)], 1));
   [Math.exp(0.5), Math.log(0.5), 1 / (1 + Math.exp(-0.5)), 0.5204998778].forEach((want, i) => {
     expect(smooth.data[i]).toBeCloseTo(want, 6);
+  });
+});
+
+test('whole numbers: the input in 255 steps from its least to its largest value, the product exact, each column in its own step', async () => {
+  const found = await compute([2, 3], f(0, 1, 2, -0.55, 2, 1), (x) =>
+    ops.dynamicMatMul(x, x.graph.constant('w', 'int8', [3, 2], Int8Array.of(1, -127, 2, 127, 3, 0)), x.graph.weight('s', [2], f(0.5, 10))),
+  );
+  const step = 2.55 / 255; // zero lies on step 55, and all values of the input on whole steps
+  const x = [0, 100, 200, -55, 200, 100].map((n) => n * step);
+  const at = (row: number, w: readonly number[]) => w.reduce((sum, v, i) => sum + v * (x[3 * row + i] ?? Number.NaN), 0);
+  const wanted = [0.5 * at(0, [1, 2, 3]), 10 * at(0, [-127, 127, 0]), 0.5 * at(1, [1, 2, 3]), 10 * at(1, [-127, 127, 0])];
+  wanted.forEach((want, i) => {
+    expect(Math.abs((found.data[i] ?? Number.NaN) / want - 1)).toBeLessThan(1e-6);
   });
 });
 

@@ -57,9 +57,9 @@ export async function anomalyclip(input: MethodInput): Promise<Composed> {
       mapSigma: sigma,
       mapAlignCorners: false,
     },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('anomalyclip');
-      const weights = new Weights(graph, clip.tensors, clipPath, arithmetic);
+      const weights = new Weights(graph, clip.tensors, clipPath, precision);
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const seen = runBlocks(embedImage(image, weights, vision), weights, vision, { after, dualFrom });
       scoreOutputs(project(seen.classToken, weights, false), text, 1 / temperature);

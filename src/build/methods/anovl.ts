@@ -6,7 +6,7 @@
 import { Graph } from '../../onnx/graph';
 import { averagePool, padEdge, reshape, sigmoid } from '../../onnx/ops';
 import { type Composed, type MethodInput, visionOf } from '../method';
-import { anovl as ensemble } from '../prompts';
+import { anovlTexture, anovl as objects } from '../prompts';
 import { difference, patchMap, scaled, scoreOutputs } from '../scoring';
 import { encodeEnsemble } from '../text';
 import { embedImage, gridOf, patchesOf, project, runBlocks } from '../visual';
@@ -16,7 +16,7 @@ export async function anovl(input: MethodInput): Promise<Composed> {
   const { clip, clipPath, options } = input;
   const { layers, width, imageSize } = clip.config.visual;
   const vision = visionOf(input, options.imageSize ?? imageSize, 'bicubic');
-  const text = await encodeEnsemble(input, ensemble, false);
+  const text = await encodeEnsemble(input, options.texture ? anovlTexture : objects, false);
   const grid = gridOf(vision);
   return {
     size: vision.size,
@@ -26,13 +26,14 @@ export async function anovl(input: MethodInput): Promise<Composed> {
       features: [layers],
       logitScale: 1,
       testTimeAdaptation: false,
+      texture: options.texture,
       mapScale: options.mapScale,
       mapSigma: 0,
       mapAlignCorners: true,
     },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('anovl');
-      const weights = new Weights(graph, clip.tensors, clipPath, arithmetic);
+      const weights = new Weights(graph, clip.tensors, clipPath, precision);
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const embedded = embedImage(image, weights, vision);
       const seen = runBlocks(embedded, weights, vision, { after: [layers], dualFrom: 1 });

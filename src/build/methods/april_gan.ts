@@ -44,10 +44,10 @@ export async function aprilGan(input: MethodInput): Promise<Composed> {
     scale: logitScale,
     taps: after.map((block) => ({ name: name(block), rows: grid, columns: grid, dim: width })),
     settings: { features: after, logitScale, mapScale: options.mapScale, mapSigma: 0, mapAlignCorners: true },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('april-gan');
-      const weights = new Weights(graph, clip.tensors, clipPath, arithmetic);
-      const adapters = new Weights(graph, section, adapter.path, 'float32', 'adapter.');
+      const weights = new Weights(graph, clip.tensors, clipPath, precision);
+      const adapters = new Weights(graph, section, adapter.path, 'fp32', 'adapter.');
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const seen = runBlocks(embedImage(image, weights, vision), weights, vision, { after, dualFrom: null });
       scoreOutputs(project(seen.classToken, weights, true), text, logitScale);

@@ -1,14 +1,14 @@
 /**
  * Plain CLIP (openai/CLIP): the picture and its patches against a prompt ensemble, at the model's own temperature. With a DPAM layer the
- * patches come from the V-V path, as CLIP Surgery (xmed-lab/CLIP_Surgery) has it on the last 6 blocks: --dpam-layer 7. Its subtraction of what
- * all classes share needs more classes than good and bad, and is not done.
+ * patches come from the V-V path, as CLIP Surgery (xmed-lab/CLIP_Surgery) has it on the last 6 blocks: --dpam-layer 7. Feature surgery is its map:
+ * each class's product with a patch is weighted by how much the picture is of that class, and what the classes have in common is taken off.
  */
 import { Graph } from '../../onnx/graph';
 import { reshape, sigmoid } from '../../onnx/ops';
 import { tensorNamed } from '../checkpoint';
 import { blocksOf, type Composed, type MethodInput, visionOf } from '../method';
 import { winclip as ensemble } from '../prompts';
-import { difference, patchMap, scaled, scoreOutputs } from '../scoring';
+import { difference, patchMap, scaled, scoreOutputs, surgery } from '../scoring';
 import { encodeEnsemble } from '../text';
 import { embedImage, gridOf, patchesOf, project, runBlocks } from '../visual';
 import { Weights } from '../weights';
@@ -31,21 +31,25 @@ export async function clip(input: MethodInput): Promise<Composed> {
     settings: {
       features: after,
       logitScale,
+      featureSurgery: options.featureSurgery,
       mapScale: options.mapScale,
       mapSigma: 0,
       mapAlignCorners: false,
       ...(options.dpamLayer === null ? {} : { dpamLayer: options.dpamLayer }),
     },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('clip');
-      const weights = new Weights(graph, model.tensors, clipPath, arithmetic);
+      const weights = new Weights(graph, model.tensors, clipPath, precision);
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const seen = runBlocks(embedImage(image, weights, vision), weights, vision, { after, dualFrom });
-      scoreOutputs(project(seen.classToken, weights, true), text, logitScale);
+      const feature = project(seen.classToken, weights, true);
+      scoreOutputs(feature, text, logitScale);
       const maps = seen.tapped.map((tokens, i) => {
         const patches = patchesOf(tokens);
         graph.output(name(after[i] ?? 0), patches);
-        return sigmoid(difference(project(patches, weights, true), text, logitScale, `text_${after[i]}`));
+        const joint = project(patches, weights, true);
+        if (options.featureSurgery) return surgery(joint, feature, text, `text_${after[i]}`);
+        return sigmoid(difference(joint, text, logitScale, `text_${after[i]}`));
       });
       const sum = scaled(summed(maps), options.mapScale);
       graph.output('map', patchMap(reshape(sum, [1, grid * grid]), { grid, size: vision.size, sigma: 0, alignCorners: false }));

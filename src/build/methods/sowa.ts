@@ -150,11 +150,11 @@ export async function sowa(input: MethodInput): Promise<Composed> {
       mapSigma: sigma,
       mapAlignCorners: true,
     },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('sowa');
-      const weights = new Weights(graph, clip.tensors, clipPath, arithmetic);
-      const frozen = new Weights(graph, clip.tensors, clipPath, 'float32', 'frozen.');
-      const own = new Weights(graph, section, where, 'float32', 'adapter.');
+      const weights = new Weights(graph, clip.tensors, clipPath, precision);
+      const frozen = new Weights(graph, clip.tensors, clipPath, 'fp32', 'frozen.');
+      const own = new Weights(graph, section, where, 'fp32', 'adapter.');
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const seen = runBlocks(embedImage(image, weights, vision), weights, vision, { after, dualFrom: null });
       scoreOutputs(project(seen.classToken, weights, true), text, 1 / temperature);

@@ -56,9 +56,9 @@ export async function winclip(input: MethodInput): Promise<Composed> {
     scale: 1 / temperature,
     taps: [{ name: 'tokens', rows: grid, columns: grid, dim: visual.width }],
     settings: { scales: [...scales], temperature, mapScale: options.mapScale, mapSigma: 0, mapAlignCorners: false },
-    graph(arithmetic) {
+    graph(precision) {
       const graph = new Graph('winclip');
-      const weights = new Weights(graph, clip.tensors, clipPath, arithmetic);
+      const weights = new Weights(graph, clip.tensors, clipPath, precision);
       const image = graph.input('image', 'float32', [1, 3, vision.size, vision.size]);
       const embedded = embedImage(image, weights, vision);
       const seen = runBlocks(embedded, weights, vision, { after: [visual.layers], dualFrom: null });

@@ -2,7 +2,7 @@
  * The golden picture of the texture bundle: a machined plate with holes and one scratch, made of integers and comparisons only,
  * so that every machine makes the same bytes. Stored without compression for the same reason: deflate libraries differ.
  */
-import { crc32 } from './crc32';
+import { crc32 } from '../../crc32';
 
 /** RGB8 [size,size,3]. */
 export function goldenPicture(size: number): Uint8Array {

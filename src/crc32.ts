@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib';
 
-/** CRC-32 of ISO 3309 (polynomial 0xEDB88320 reflected), as zip stores it. `before` continues an earlier part. */
+/** CRC-32 of ISO 3309 (polynomial 0xEDB88320 reflected), as zip and PNG store it. `before` continues an earlier part. */
 export type Crc32 = (bytes: Uint8Array, before?: number) => number;
 
 const table = Int32Array.from({ length: 256 }, (_, n) => {
