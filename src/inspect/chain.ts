@@ -3,10 +3,11 @@
  * with the model's outputs by name; its outputs are `score` (calibrated) and `map`.
  */
 
-import { monotonicMs } from '../clock';
 import { VerdictdError } from '../errors';
+import type { Ms } from '../ports';
 import { type InferenceSession, Tensor } from './onnxruntime';
 import type { Embedding, ModelSpec, RunResult } from './protocol';
+import { type RegionRule, scoreRegions } from './regions';
 import { checkedMax, declared, elements, finite, type Port, Runner } from './session';
 
 const bankOutputs = { score: 'score', map: 'map' } as const;
@@ -25,14 +26,20 @@ export class Model {
     readonly map: { width: number; height: number },
   ) {}
 
+  /** What the last run took in onnxruntime itself. */
+  get ms(): Ms {
+    return this.runner.ms;
+  }
+
   get mapName(): string {
     return this.spec.outputs.map;
   }
 
   /** Takes over the session. Throws BUNDLE_REFUSED, with every difference, where the graph is not what the manifest says. */
   static of(session: InferenceSession, spec: ModelSpec): Model {
-    const inputs = declared(session.inputMetadata, spec.path);
-    const outputs = declared(session.outputMetadata, spec.path);
+    const { path } = spec.file;
+    const inputs = declared(session.inputMetadata, path);
+    const outputs = declared(session.outputMetadata, path);
     const { input, taps } = spec;
     const wrong: string[] = [];
     const want = (ports: readonly Port[], name: string, expected: string, holds: (port: Port) => boolean) => {
@@ -54,7 +61,7 @@ export class Model {
     const map = port === undefined ? null : mapSize(port);
     if (wrong.length > 0 || map === null) {
       const list = wrong.join('; ');
-      throw new VerdictdError('BUNDLE_REFUSED', `${spec.path} is not what its manifest says: ${list}. Build or import the bundle again.`);
+      throw new VerdictdError('BUNDLE_REFUSED', `${path} is not what its manifest says: ${list}. Build or import the bundle again.`);
     }
     return new Model(new Runner(session, outputs), outputs, spec, map);
   }
@@ -157,6 +164,18 @@ export class Bank {
     return finite(this.runner.floats(bankOutputs.score)[0], 'calibrated score of the recipe');
   }
 
+  /** What the last run took in onnxruntime itself. */
+  get ms(): Ms {
+    return this.runner.ms;
+  }
+
+  /** Score of the last run by the recipe's region rules, from its map. */
+  scoreBy(rule: RegionRule): number {
+    const map = this.runner.floats(bankOutputs.map);
+    checkedMax(map, 'anomaly map of the recipe');
+    return finite(scoreRegions(map, rule).score, 'score by the region rules');
+  }
+
   takeMap(give: boolean): { mapMax: number; map: Float32Array<ArrayBuffer> | null } {
     const mapMax = checkedMax(this.runner.floats(bankOutputs.map), 'anomaly map of the recipe');
     return { mapMax, map: give ? this.runner.give(bankOutputs.map) : null };
@@ -167,20 +186,19 @@ export class Bank {
   }
 }
 
-/** Model and bank on one tensor, as a part is inspected. Map and score are the bank's where there is one. */
+/** Model and bank on one tensor, as a part is inspected. Map and score are the bank's where there is one. `ms`: the sessions alone. */
 export async function inspectTensor(
   model: Model,
   bank: Bank | null,
   input: Float32Array,
   map: 'none' | 'full',
+  regions: RegionRule | null = null,
 ): Promise<{ result: Omit<RunResult, 'ms'>; ms: { model: number; bank: number }; buffers: ArrayBuffer[] }> {
-  const began = monotonicMs();
   const own = await model.run(input, bank?.inputs ?? [model.mapName]);
-  const seen = monotonicMs();
-  const score = bank === null ? own.score : await bank.run(model);
-  const judged = monotonicMs();
+  const whole = bank === null ? own.score : await bank.run(model);
+  const score = bank === null || regions === null ? whole : bank.scoreBy(regions);
   const taken = (bank ?? model).takeMap(map === 'full');
   const buffers = taken.map === null ? [] : [taken.map.buffer];
   const result = { score, mapMax: taken.mapMax, map: taken.map, probabilities: own.probabilities };
-  return { result, ms: { model: seen - began, bank: judged - seen }, buffers };
+  return { result, ms: { model: model.ms, bank: bank?.ms ?? 0 }, buffers };
 }

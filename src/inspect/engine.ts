@@ -9,6 +9,7 @@
  * Owner of the worker. It ends by its own hand, when told to `quit`: Worker.terminate() while onnxruntime works in it aborts the
  * whole process as soon as the native call returns (its binding cannot make the answer in an environment that is going down).
  */
+import { basename } from 'node:path';
 import type { Bundle } from '../bundle/manifest';
 import { Code } from '../codes';
 import type { Diagnostics } from '../diagnostics';
@@ -18,6 +19,7 @@ import type { Recipe } from '../recipe/recipe';
 import { WorkerClient, WorkerError, workerFile } from '../threads';
 import { type Engines, tryEngine } from './engine_rung';
 import { tooLate, translated } from './fault';
+import { rungsFor } from './ladder';
 import type { Embedding, LoadArgs, Loaded, RunResult, Source } from './protocol';
 import type { InferenceMethods } from './worker';
 
@@ -114,22 +116,24 @@ export class Engine {
    */
   async load(bundle: Bundle, recipe: Recipe | null, signal?: AbortSignal): Promise<Loaded & { job: number }> {
     const { input, outputs, taps, golden } = bundle.manifest;
+    const { offered, refused } = rungsFor(bundle, this.providers);
     const args: LoadArgs = {
       job: ++this.lastJob,
       model: {
-        path: bundle.modelPath,
+        file: { path: bundle.modelPath, sha256: bundle.manifest.files[basename(bundle.modelPath)]?.sha256 ?? '' },
         sha256: bundle.sha256,
         input: { name: input.name, width: input.width, height: input.height },
         outputs,
         taps,
         golden: { score: golden.score, tolerance: golden.tolerance },
       },
-      bank: recipe === null ? null : { path: recipe.bankPath },
+      bank: recipe === null ? null : { path: recipe.bankPath, sha256: recipe.file.bank.sha256 },
+      regions: recipe?.file.regions ?? null,
       golden: await this.deps.tensor(bundle.goldenPath, input),
-      providers: this.providers,
+      providers: offered,
       threads: this.threads,
       engine: null,
-      refused: [],
+      refused,
     };
     const took = (answer: Loaded, by: LoadArgs) => {
       this.job = { args: by, loaded: answer, name: bundle.manifest.name };
@@ -197,6 +201,16 @@ export class Engine {
    */
   get ending(): number {
     return this.endings.size;
+  }
+
+  /** A worker that was lost is being replaced, which may take as long as a load. */
+  get reviving(): boolean {
+    return this.state === 'reviving';
+  }
+
+  /** The golden picture's tensor and how far its score may be off; null before the first load. */
+  get golden(): { data: Float32Array; tolerance: number } | null {
+    return this.job === null ? null : { data: this.job.args.golden, tolerance: this.job.args.model.golden.tolerance };
   }
 
   get started(): boolean {

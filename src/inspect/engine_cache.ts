@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Bundle } from '../bundle/manifest';
@@ -145,6 +145,8 @@ export class EngineCache {
     const program = findTrtexec(this.options.trtexec);
     const { facts, architecture } = await describeMachine(program, this.options.root);
     const model = (await hashFile(bundle.modelPath)).sha256;
+    if (model !== bundle.manifest.files[basename(bundle.modelPath)]?.sha256)
+      throw new Error(`${bundle.modelPath} was altered since the bundle was checked; no engine is made of it`);
     const flags = buildFlags({ precision: this.precision(bundle), workspace: this.options.workspace });
     const key = sha256(Buffer.from(JSON.stringify([model, facts, flags])));
     const before = this.failed.get(key);

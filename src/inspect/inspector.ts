@@ -7,6 +7,9 @@ import type { Recipe } from '../recipe/recipe';
 import type { Engine } from './engine';
 import type { Loaded } from './protocol';
 
+/** The golden picture's score may move by this share between two runs of one load: more than any provider's own noise. */
+const drift = 0.01;
+
 /** Plan ids are unique in the process, whoever makes them. */
 let lastPlan = 0;
 
@@ -17,6 +20,8 @@ interface InForce {
 
 export class ModelInspector implements Inspector {
   private inForce: InForce | null = null;
+  /** Score of the golden picture with this recipe, by the load that gave it. */
+  private reference: { loaded: Loaded; score: number } | null = null;
 
   /** `prepare` starts the engine where its owner has not; `stop` ends it, as its owner may. `camera`: the recipe's values, SFNC names. */
   constructor(
@@ -53,6 +58,32 @@ export class ModelInspector implements Inspector {
     const map = found.map === null || size === undefined ? null : { ...size, data: found.map };
     const { score, mapMax, probabilities, ms } = found;
     return { score, mapMax, map, probabilities, provider: this.loaded()?.provider ?? '', ms };
+  }
+
+  /**
+   * The golden picture through model and bank once more: its score must be what it was first after the load, which itself was proven
+   * on it. Rejects with InspectionError: 404 for another score, else as `inspect`.
+   */
+  async selfTest(by: Ms): Promise<void> {
+    const { golden } = this.engine;
+    const loaded = this.loaded();
+    const now = this.inForce;
+    if (golden === null || loaded === null || now === null) throw new InspectionError(Code.selfTest, 'no model is loaded');
+    const { score } = await this.engine.run(now.job, { data: golden.data.slice() }, by, 'none');
+    if (this.loaded() !== loaded) return; // the worker was replaced meanwhile, and the new one has proven itself
+    if (this.reference?.loaded !== loaded) this.reference = { loaded, score };
+    const { score: first } = this.reference;
+    const allowed = Math.max(golden.tolerance, first * drift);
+    if (Math.abs(score - first) <= allowed) return;
+    throw new InspectionError(
+      Code.selfTest,
+      `the golden picture scores ${score.toPrecision(5)} on ${loaded.provider}, and scored ${first.toPrecision(5)} after the load. Restart verdictd; if it happens again, the accelerator or its memory is faulty`,
+    );
+  }
+
+  /** A lost worker is being replaced. */
+  reviving(): boolean {
+    return this.engine.reviving;
   }
 
   /** What was loaded last, with the provider really in use and why others were refused; null before. */

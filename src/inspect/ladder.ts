@@ -3,6 +3,7 @@
  * runs is what is reported. onnxruntime itself would drop an unknown name with a console line and carry on with the rest, and
  * would put nodes it cannot place on the CPU: neither may happen here.
  */
+import type { Bundle } from '../bundle/manifest';
 import { reason, VerdictdError } from '../errors';
 
 /** Names of onnxruntime. Never 'webgpu': its failing start leaves the process hanging at exit (onnxruntime-node 1.24.3). */
@@ -16,6 +17,17 @@ const rungNames: readonly Rung[] = [engineRung, ...providers];
 
 export function providerOf(rung: Rung): Provider {
   return rung === engineRung ? 'tensorrt' : rung;
+}
+
+/**
+ * The rungs of `wanted` that this bundle can run on, and why the others not. Of an int8 bundle's operators (DynamicQuantizeLinear,
+ * MatMulInteger) TensorRT 10.3 has neither and CUDA not all: minutes would go into an engine that cannot be.
+ */
+export function rungsFor({ manifest }: Bundle, wanted: readonly string[]): { offered: readonly string[]; refused: Refusal[] } {
+  if (manifest.settings.precision !== 'int8') return { offered: wanted, refused: [] };
+  const others = wanted.filter((name) => name !== 'cpu');
+  const why = 'the bundle is int8, which runs on the CPU alone';
+  return { offered: wanted.filter((name) => name === 'cpu'), refused: others.map((provider) => ({ provider, reason: why })) };
 }
 
 /** A rung that was not taken, and why. */

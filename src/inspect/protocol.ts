@@ -1,9 +1,11 @@
 /** What crosses between the engine (main thread) and the inference worker. */
 import type { Provider, Refusal, Rung } from './ladder';
+import type { RegionRules } from './regions';
+import type { Hashed } from './verified';
 
 /** What the worker needs of a bundle: its model, and what the manifest says about it. */
 export interface ModelSpec {
-  path: string;
+  file: Hashed;
   sha256: string; // of the bundle's manifest: the same hash is the same model
   input: { name: string; width: number; height: number };
   outputs: { score: string; map: string; probabilities: string | null };
@@ -21,7 +23,9 @@ export interface TapSpec {
 export interface LoadArgs {
   job: number; // calls that follow name the job they are meant for
   model: ModelSpec;
-  bank: { path: string } | null;
+  bank: Hashed | null;
+  /** Region rules of the recipe: the score is then taken from the bank's map. */
+  regions: RegionRules | null;
   golden: Float32Array; // the golden image's tensor, [3,height,width]
   /** The ladder, from the top: names of rungs. */
   providers: readonly string[];

@@ -4,7 +4,9 @@
  * must not change between `run` and its promise.
  */
 
+import { monotonicMs } from '../clock';
 import { reason, VerdictdError } from '../errors';
+import type { Ms } from '../ports';
 import type { Provider } from './ladder';
 import { InferenceSession, Tensor } from './onnxruntime';
 
@@ -15,21 +17,23 @@ export interface Port {
 }
 
 /**
- * A session on exactly one provider. Off the CPU, a node that the provider cannot take is an error, never a node on the CPU.
+ * A session on exactly one provider, of a model's bytes or, for an engine's wrapper, by its path. Off the CPU, a node that the provider cannot take is an error, never a node on the CPU.
  * Spinning is off: an idle inference thread must not burn a core that the camera needs.
  */
-export async function openSession(path: string, provider: Provider, threads: number): Promise<InferenceSession> {
+export async function openSession(model: string | Uint8Array, provider: Provider, threads: number): Promise<InferenceSession> {
   const spinning = { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } };
   const fallback = provider === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' };
   try {
-    return await InferenceSession.create(path, {
+    const options: InferenceSession.SessionOptions = {
       executionProviders: [provider],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       extra: { session: { ...spinning, ...fallback } },
-    });
+    };
+    // One signature each: a union of both has none.
+    return await (typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options));
   } catch (thrown) {
     const missing = missingLibrary(provider, thrown);
     throw missing === null ? thrown : new Error(missing, { cause: thrown });
@@ -78,6 +82,8 @@ export function elements(shape: readonly number[]): number {
  */
 export class Runner {
   private readonly tensors = new Map<string, Tensor>();
+  /** What the last run took in onnxruntime itself. */
+  ms: Ms = 0;
   private readonly ports: ReadonlyMap<string, Port>;
 
   constructor(
@@ -93,7 +99,10 @@ export class Runner {
    */
   async run(feeds: Readonly<Record<string, Tensor>>, wanted: readonly string[]): Promise<void> {
     for (const name of wanted) this.floats(name)[0] = Number.NaN;
-    await this.session.run(feeds, Object.fromEntries(wanted.map((name) => [name, this.tensor(name)])));
+    const fetches = Object.fromEntries(wanted.map((name) => [name, this.tensor(name)]));
+    const began = monotonicMs();
+    await this.session.run(feeds, fetches);
+    this.ms = monotonicMs() - began;
   }
 
   /** The output as the next session's input, without a copy. */
@@ -127,13 +136,26 @@ export class Runner {
 export function checkedMax(map: Float32Array, what: string): number {
   let max = -Infinity;
   let poison = 0; // v * 0 is 0 for every finite v, and NaN else
+  let [q, r, s] = [0, 0, 0]; // of their own, or each addition waits for the one before: measured 37 us against 63 for 82 000 values
   // By index: for-of over a Float32Array takes thirty times as long in Node 20 (measured: 8.5 ms for 518 x 518, 0.3 ms so).
-  for (let i = 0; i < map.length; i++) {
-    const v = map[i] ?? Number.NaN;
+  const whole = map.length - (map.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    const [a, b, c, d] = [map[i] as number, map[i + 1] as number, map[i + 2] as number, map[i + 3] as number];
+    if (a > max) max = a;
+    if (b > max) max = b;
+    if (c > max) max = c;
+    if (d > max) max = d;
+    poison += a * 0;
+    q += b * 0;
+    r += c * 0;
+    s += d * 0;
+  }
+  for (let i = whole; i < map.length; i++) {
+    const v = map[i] as number;
     if (v > max) max = v;
     poison += v * 0;
   }
-  if (poison !== 0) throw new VerdictdError('INFERENCE_FAILED', `the ${what} holds NaN or infinity. Run \`verdictd doctor\`.`);
+  if (poison + q + r + s !== 0) throw new VerdictdError('INFERENCE_FAILED', `the ${what} holds NaN or infinity. Run \`verdictd doctor\`.`);
   return max;
 }
 

@@ -2,16 +2,17 @@
  * The inference worker: the only owner of onnxruntime sessions. One model, one bank, one call at a time, in order. A load that fails
  * leaves what ran before; sessions are released only after their successors stand.
  */
-import { existsSync } from 'node:fs';
 import { monotonicMs } from '../clock';
-import { VerdictdError } from '../errors';
+import { reason, VerdictdError } from '../errors';
 import { openRing, type Ring } from '../native';
 import { Moved, serve } from '../threads';
 import { Bank, inspectTensor, Model } from './chain';
 import { climb, engineRung, NoRung, type Provider, providerOf, type Refusal, type Taken } from './ladder';
 import { env, listSupportedBackends } from './onnxruntime';
 import type { Embedding, LoadArgs, Loaded, RunArgs, RunResult, Source } from './protocol';
+import { NothingLeft, prepareRegions, type RegionRule, type RegionRules } from './regions';
 import { loads, openSession } from './session';
+import { type Hashed, readVerified } from './verified';
 
 // What fails is thrown, and logged by whoever catches it; onnxruntime's own coloured lines would break the diagnostics' JSON.
 env.logLevel = 'fatal';
@@ -21,6 +22,7 @@ interface Running {
   key: string; // of the model: the same key is the same session
   model: Taken<Model>;
   bank: Bank | null;
+  regions: RegionRule | null;
 }
 
 let running: Running | null = null;
@@ -29,15 +31,15 @@ let ring: Ring | null = null;
 
 async function openModel(args: LoadArgs): Promise<Taken<Model>> {
   const { model, golden, providers, threads, engine, refused } = args;
-  if (!existsSync(model.path)) {
-    throw new VerdictdError('BUNDLE_REFUSED', `${model.path} is missing. Copy the bundle again, or build it.`);
-  }
+  const bytes = await readVerified(model.file).catch((thrown: unknown) => {
+    throw new VerdictdError('BUNDLE_REFUSED', `${reason(thrown)}. Copy the bundle again, or build it.`, { cause: thrown });
+  });
   try {
     const taken = await climb<Model>(providers, model.golden, {
       supported: supported(),
       create: async (rung) => {
         if (rung === engineRung && engine === null) throw new Error('there is no engine');
-        const session = await openSession(rung === engineRung && engine !== null ? engine : model.path, providerOf(rung), threads);
+        const session = await openSession(rung === engineRung && engine !== null ? engine : bytes, providerOf(rung), threads);
         try {
           return Model.of(session, model);
         } catch (thrown) {
@@ -64,13 +66,16 @@ function supported(): string[] {
  * the golden image what the CPU gives; else it stays on the CPU, and the reason is told.
  */
 async function openBank(
-  path: string,
+  file: Hashed,
   args: LoadArgs,
   { session: model, provider }: Taken<Model>,
 ): Promise<{ bank: Bank; provider: Provider; refusals: Refusal[] }> {
-  if (!existsSync(path)) throw new VerdictdError('RECIPE_REFUSED', `${path} is missing. Teach the recipe again.`);
+  const { path } = file;
+  const bytes = await readVerified(file).catch((thrown: unknown) => {
+    throw new VerdictdError('RECIPE_REFUSED', `${reason(thrown)}. Teach the recipe again.`, { cause: thrown });
+  });
   const create = async (on: Provider) => {
-    const session = await openSession(path, on, args.threads).catch((thrown: unknown) => {
+    const session = await openSession(bytes, on, args.threads).catch((thrown: unknown) => {
       if (on !== 'cpu') throw thrown;
       throw new VerdictdError('RECIPE_REFUSED', `${path} does not load (${String(thrown)}). Teach the recipe again.`);
     });
@@ -113,6 +118,15 @@ async function openBank(
   }
 }
 
+function ruleFor(rules: RegionRules, map: { width: number; height: number }): RegionRule {
+  try {
+    return prepareRegions(rules, map.width, map.height);
+  } catch (thrown) {
+    if (!(thrown instanceof NothingLeft)) throw thrown;
+    throw new VerdictdError('RECIPE_REFUSED', `${thrown.message}. Change the recipe's region rules.`, { cause: thrown });
+  }
+}
+
 async function load(args: LoadArgs): Promise<Loaded> {
   const began = monotonicMs();
   const before = running;
@@ -120,14 +134,17 @@ async function load(args: LoadArgs): Promise<Loaded> {
   // Kept as well where it was reached with other rungs on offer, if it is one of these.
   const kept = before !== null && before.key === key && args.providers.includes(before.model.rung) ? before.model : null;
   const model = kept ?? (await openModel(args));
-  let bank: Awaited<ReturnType<typeof openBank>> | null;
+  let bank: Awaited<ReturnType<typeof openBank>> | null = null;
+  let regions: RegionRule | null;
   try {
-    bank = args.bank === null ? null : await openBank(args.bank.path, args, model);
+    bank = args.bank === null ? null : await openBank(args.bank, args, model);
+    regions = bank === null || args.regions === null ? null : ruleFor(args.regions, bank.bank.map);
   } catch (thrown) {
+    await bank?.bank.release();
     if (kept === null) await model.session.release();
     throw thrown;
   }
-  running = { job: args.job, key, model, bank: bank?.bank ?? null };
+  running = { job: args.job, key, model, bank: bank?.bank ?? null, regions };
   await before?.bank?.release();
   if (kept === null) await before?.model.session.release();
   return {
@@ -161,7 +178,10 @@ const methods = {
     } catch (thrown) {
       if (!(thrown instanceof NoRung)) throw thrown;
       const todo = 'Run `verdictd doctor`; see inference.providers in docs/config.md.';
-      throw new VerdictdError('PROVIDER_UNAVAILABLE', `no execution provider could run ${args.model.path}: ${thrown.message}. ${todo}`);
+      throw new VerdictdError(
+        'PROVIDER_UNAVAILABLE',
+        `no execution provider could run ${args.model.file.path}: ${thrown.message}. ${todo}`,
+      );
     }
   },
   /** As `load`, on the one rung `tensorrt-engine`; its refusal is an answer, for there are rungs below. */
@@ -181,8 +201,8 @@ const methods = {
   },
   async run(args: RunArgs): Promise<Moved<RunResult>> {
     const queue = monotonicMs() - args.asked;
-    const { model, bank } = job(args.job);
-    const { result, ms, buffers } = await inspectTensor(model.session, bank, tensorOf(args.source), args.map);
+    const { model, bank, regions } = job(args.job);
+    const { result, ms, buffers } = await inspectTensor(model.session, bank, tensorOf(args.source), args.map, regions);
     return new Moved({ ...result, ms: { queue, ...ms } }, buffers);
   },
   async embed(args: { job: number; source: Source }): Promise<Moved<Embedding>> {

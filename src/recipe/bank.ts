@@ -8,6 +8,7 @@ import type { Manifest } from '../bundle/manifest';
 import { type BankChunk, nearestSquared, normalise, topMean, upsample } from '../onnx/blocks';
 import { Graph, type Value } from '../onnx/graph';
 import { add, concat, matMul, mul, reshape, sqrt, sub } from '../onnx/ops';
+import { coreset, rowsFor } from './coreset';
 import { type Whitening, whiten, whitening } from './whiten';
 
 export type Tap = Manifest['taps'][number];
@@ -111,6 +112,31 @@ export function bankGraph(taps: readonly TapBank[], weights: readonly number[], 
   const map = reshape(patches, [1, first.tap.rows, first.tap.columns]);
   graph.output('map', upsample(map, settings.height, settings.width, settings));
   return graph;
+}
+
+/** The bank's last step alone: calibrated distances `patches` [1, rows*columns] to `map` [1,H,W]. For the shots' own maps. */
+export function mapGraph(tap: Tap, settings: BankSettings): Graph {
+  const graph = new Graph('map');
+  const patches = graph.input('patches', 'float32', [1, tap.rows * tap.columns]);
+  graph.output('map', upsample(reshape(patches, [1, tap.rows, tap.columns]), settings.height, settings.width, settings));
+  return graph;
+}
+
+/** The same bank with one chunk, thinned where it is larger than stated (coreset.ts). */
+export function thinned(taps: readonly TapBank[]): TapBank[] {
+  return taps.map((bank, t) => ({
+    ...bank,
+    chunks: [
+      coreset(
+        joined(bank),
+        bank.tap.dim,
+        rowsFor(
+          taps.map(({ tap }) => tap),
+          t,
+        ),
+      ),
+    ],
+  }));
 }
 
 function joined({ chunks, tap }: TapBank): BankChunk {

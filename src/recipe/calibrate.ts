@@ -9,6 +9,8 @@ export interface Scale {
   weights: number[];
   /** Calibrated leave-one-out score of each shot; median 1. */
   leaveOneOut: number[];
+  /** The calibrated distances behind it, one array of patches a shot. */
+  patches: Float32Array[];
   /** How it came about, for people. */
   rule: string;
 }
@@ -100,7 +102,8 @@ function fuse(perTap: readonly (readonly Float32Array[])[], top: number, rule: s
   const middle = median(scores);
   const weights = first.map((weight) => weight / middle);
   const calibrated = scores.map((score) => score / middle);
-  return [...weights, ...calibrated].every((x) => Number.isFinite(x) && x > 0) ? { weights, leaveOneOut: calibrated, rule } : null;
+  if (![...weights, ...calibrated].every((x) => Number.isFinite(x) && x > 0)) return null;
+  return { weights, leaveOneOut: calibrated, patches: perTap.map((shot) => weightedSum(shot, weights)), rule };
 }
 
 function weightedSum(taps: readonly Float32Array[], weights: readonly number[]): Float32Array {

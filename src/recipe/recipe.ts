@@ -9,6 +9,18 @@ export type Symmetry = (typeof symmetries)[number];
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
 
+const share = z.number().min(0).max(1);
+const rectangle = z.tuple([share, share, share, share]).readonly();
+const regionRules = z.strictObject({
+  include: z.array(rectangle).max(64).readonly(),
+  ignore: z.array(rectangle).max(64).readonly(),
+  mask: z
+    .strictObject({ columns: z.literal(128), rows: z.literal(128), bits: z.string().regex(/^[0-9a-f]{4096}$/, 'expected 4096 hex digits') })
+    .nullable(),
+  minArea: share,
+  top: z.number().int().min(1).max(16),
+});
+
 export const recipeSchema = z.strictObject({
   format: z.literal(1),
   id: recipeId,
@@ -32,7 +44,15 @@ export const recipeSchema = z.strictObject({
     goodParts: z.number().int().nonnegative(), // held-out good parts that were scored
     goodPartsNeeded: z.number().int().positive(), // how many the promise needs (95 %)
     rule: z.string(), // one sentence for people
+    /** Limit samples (the worst parts still accepted) that the limit was raised for, if any. */
+    limitSamples: z.number().int().nonnegative().optional(),
+    /** Known-bad parts: how many were not rejected, and the share of bad parts that may escape at most (95 %). */
+    escape: z
+      .strictObject({ bad: z.number().int().positive(), escaped: z.number().int().nonnegative(), bound: z.number().min(0).max(1) })
+      .optional(),
   }),
+  /** Where a defect counts, how large it must be, how many; absent: the bank's own score. See inspect/regions.ts. */
+  regions: regionRules.optional(),
   /** Figures of the shots' pictures, the quality gate's reference. */
   reference: z.strictObject({ mean: z.number(), sharpness: z.number() }),
   /** Camera values read back at teach (SFNC names); empty where the pictures came from files. */

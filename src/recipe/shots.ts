@@ -5,6 +5,7 @@ import { sha256 } from '../hash';
 import type { RawImage } from '../native';
 import type { InputSpec, Quality } from '../ports';
 import { median } from './calibrate';
+import { type Look, lookOf, sameScene } from './look';
 
 /** One good part as it reaches the model. */
 export interface Sample {
@@ -25,14 +26,18 @@ const meanRange = { least: 8, most: 247 };
 /** Beyond these shares of the median a shot is worth a look. */
 const unlike = { mean: 0.25, sharpness: 0.5 };
 
-/** Reads parts in turn and tells once why one cannot be used. Keeps nothing but hashes. */
+/** Reads parts in turn and tells once why one cannot be used. Keeps hashes and coarse figures, no picture. */
 export class Reader {
   readonly warnings: string[] = [];
   private readonly seen = new Map<string, string>();
+  private readonly looks: { name: string; look: Look }[] = [];
   duplicates = 0;
 
-  /** Null (with a warning) for a picture that cannot be read, is a copy of one before, or shows nothing. */
-  async read(part: GoodPart): Promise<Sample | null> {
+  /** `input`: what the tensors were preprocessed for. */
+  constructor(private readonly input: InputSpec) {}
+
+  /** Null (with a warning) for a picture that cannot be read, is one of before or of the same part lying still, or shows nothing. */
+  async read(part: GoodPart): Promise<(Sample & { look: Look }) | null> {
     let sample: Sample;
     try {
       sample = await part.read();
@@ -50,7 +55,14 @@ export class Reader {
     this.seen.set(hash, part.name);
     if (quality.mean < meanRange.least) return this.leaveOut(`${part.name} is black (mean brightness ${quality.mean.toFixed(1)} of 255)`);
     if (quality.mean > meanRange.most) return this.leaveOut(`${part.name} is white (mean brightness ${quality.mean.toFixed(1)} of 255)`);
-    return sample;
+    const look = lookOf(tensor, this.input);
+    const scene = this.looks.find((other) => sameScene(other.look, look));
+    if (scene !== undefined) {
+      this.duplicates++;
+      return this.leaveOut(`${part.name} is nearly the same picture as ${scene.name}: was the part left lying? Show another good part`);
+    }
+    this.looks.push({ name: part.name, look });
+    return { ...sample, look };
   }
 
   private leaveOut(why: string): null {

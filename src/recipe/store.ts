@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reason, VerdictdError } from '../errors';
-import { hashFile } from '../hash';
+import { alteration, hashFile, unreadable } from '../hash';
 import { checkModel } from '../onnx/check';
 import { type Recipe, type RecipeFile, recipeId, recipeSchema } from './recipe';
 
@@ -70,8 +70,7 @@ export async function loadRecipe(dataDir: string, id: string): Promise<Recipe> {
     );
   }
   const file = await readRecipe(dir, id);
-  await checkFile(dir, file.bank.file, file.bank.sha256, file.bank.bytes);
-  for (const shot of file.shots) await checkFile(dir, shot.file, shot.sha256, null);
+  await checkFiles(dir, file);
   const bankPath = join(dir, file.bank.file);
   try {
     checkModel(bankPath);
@@ -130,20 +129,17 @@ export async function readRecipe(dir: string, id: string): Promise<RecipeFile> {
   return checked.data;
 }
 
+/** Every file that a recipe.json names, against its hash. `dir`: the recipe's folder. Throws RECIPE_REFUSED. */
+export async function checkFiles(dir: string, file: RecipeFile): Promise<void> {
+  await checkFile(dir, file.bank.file, file.bank.sha256, file.bank.bytes);
+  for (const shot of file.shots) await checkFile(dir, shot.file, shot.sha256, null);
+}
+
 async function checkFile(dir: string, name: string, sha256: string, bytes: number | null): Promise<void> {
   if (!/^(shots\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) throw refused(dir, `it names a file "${name}" outside its folder`);
-  let got: { sha256: string; bytes: number };
-  try {
-    got = await hashFile(join(dir, name));
-  } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code;
-    throw refused(
-      dir,
-      `${name} ${code === 'ENOENT' ? 'is missing' : code === 'ELOOP' ? 'is a symbolic link' : `cannot be read (${reason(thrown)})`}`,
-    );
-  }
-  if (bytes !== null && got.bytes !== bytes) throw refused(dir, `${name} has ${got.bytes} bytes; expected ${bytes}`);
-  if (got.sha256 !== sha256) throw refused(dir, `${name} was altered: its SHA-256 is ${got.sha256}; expected ${sha256}`);
+  const wanted = bytes === null ? { sha256 } : { sha256, bytes };
+  const wrong = await hashFile(join(dir, name)).then((got) => alteration(got, wanted), unreadable);
+  if (wrong !== null) throw refused(dir, `${name} ${wrong}`);
 }
 
 /** The recipe's own number if it has one, else the lowest that is free. Throws RECIPE_REFUSED when a recipe cannot be read or none is free. */

@@ -5,10 +5,14 @@
 import { join } from 'node:path';
 import type { Bundle } from '../bundle/manifest';
 import { VerdictdError } from '../errors';
-import { bankGraph, bankSettings, distancesGraph, learnTap, type TapBank } from './bank';
+import { NothingLeft, prepareRegions, type RegionRule, type RegionRules, scoreRegions } from '../inspect/regions';
+import { bankGraph, bankSettings, distancesGraph, learnTap, mapGraph, type TapBank, thinned } from './bank';
 import { leaveOneOut, median, type Scale, selfSimilarity } from './calibrate';
 import { Draft } from './draft';
+import { type Escape, escapeOf, escapeText, escapeWarnings, raiseFor, type Scored } from './escape';
 import { limitByPromise } from './limit';
+import { type Look, oddFraming } from './look';
+import { outliers, type Standing, standings } from './outlier';
 import type { Recipe, Symmetry } from './recipe';
 import { encodeShot, type GoodPart, oddShots, Reader, type Sample, spread } from './shots';
 import { turns, variants } from './symmetry';
@@ -24,6 +28,14 @@ export interface TeachOptions {
   shots: number | null;
   symmetry: Symmetry;
   falseReject: number; // 0..0.5
+  /** Half width of the grey zone, in calibrated score; default 0: none. */
+  grey?: number;
+  /** Known-bad parts: they say how many may escape, and never move the limit. */
+  bad?: readonly GoodPart[];
+  /** The worst parts still accepted: the limit is raised until they pass. */
+  limitSamples?: readonly GoodPart[];
+  /** Default: the bank's own score. */
+  regions?: RegionRules | null;
   /** Camera values read back (SFNC names); none where the pictures came from files. */
   camera?: Recipe['file']['camera'];
 }
@@ -55,16 +67,20 @@ export interface TeachReport {
   provisional: boolean;
   goodPartsNeeded: number;
   warnings: string[];
+  /** How far each shot lies from the others, 1 the median shot; empty below three shots. See outlier.ts. */
+  standing: ({ name: string } & Standing)[];
+  /** What the known-bad parts say; null without any. */
+  escape: Escape | null;
 }
 
 export const mostShots = 16;
-/** A shot that scores this much more than the median shot does not look like the others. */
-const outlier = 1.6;
 const workName = 'distances.onnx';
+const mapName = 'map.onnx';
 
 interface Shot {
   name: string;
   quality: Sample['quality'];
+  look: Look;
   copies: Float32Array[][]; // [symmetry][tap]
 }
 
@@ -83,7 +99,7 @@ export async function teach(options: TeachOptions, deps: TeachDeps): Promise<{ r
   }
 }
 
-function checkOptions({ parts, shots, symmetry, bundle, falseReject }: TeachOptions): void {
+function checkOptions({ parts, shots, symmetry, bundle, falseReject, grey = 0, regions = null }: TeachOptions): void {
   const refuse = (what: string): never => {
     throw new VerdictdError('TEACH_REFUSED', what);
   };
@@ -91,7 +107,14 @@ function checkOptions({ parts, shots, symmetry, bundle, falseReject }: TeachOpti
   if (shots !== null && !(Number.isSafeInteger(shots) && shots >= 1)) refuse(`${shots} shots cannot make a recipe; expected at least 1`);
   if (!(falseReject > 0 && falseReject <= 0.5))
     refuse(`a false-reject promise of ${falseReject} cannot be kept; expected more than 0 and at most 0.5`);
+  if (!(Number.isFinite(grey) && grey >= 0)) refuse(`a grey zone of ${grey} is none; expected 0 or more`);
   const { taps, input, name } = bundle.manifest;
+  try {
+    if (regions !== null) prepareRegions(regions, input.width, input.height);
+  } catch (thrown) {
+    if (!(thrown instanceof NothingLeft)) throw thrown;
+    refuse(`${thrown.message}. Give other region rules`);
+  }
   const [first] = taps;
   if (first === undefined) refuse(`the bundle ${name} gives no patch tokens, so no bank can be made with it. Use another bundle`);
   if (taps.some(({ rows, columns }) => rows !== first?.rows || columns !== first.columns))
@@ -101,18 +124,23 @@ function checkOptions({ parts, shots, symmetry, bundle, falseReject }: TeachOpti
 }
 
 class Teaching {
-  private readonly reader = new Reader();
+  private readonly reader;
   private readonly warnings: string[] = [];
+  private standings: Standing[] = [];
   private readonly taps;
   private readonly settings;
+  private readonly rule: RegionRule | null;
 
   constructor(
     private readonly options: TeachOptions,
     private readonly deps: TeachDeps,
     private readonly draft: Draft,
   ) {
+    this.reader = new Reader(options.bundle.manifest.input);
     this.taps = options.bundle.manifest.taps;
     this.settings = bankSettings(options.bundle.manifest);
+    const { width, height } = this.settings;
+    this.rule = options.regions == null ? null : prepareRegions(options.regions, width, height);
   }
 
   async run(): Promise<{ report: TeachReport; recipe: Recipe; heldOut: number[] }> {
@@ -126,15 +154,32 @@ class Teaching {
       ),
     );
     const scale = await this.scale(banks, shots);
-    const vectors = banks.reduce((sum, bank) => sum + bank.chunks.reduce((rows, chunk) => rows + chunk.count, 0), 0);
-    const bankPath = await this.draft.setBank(bankGraph(banks, scale.weights, this.settings), vectors);
-    const heldOut = await this.scoreHeldOut(rest, bankPath);
-    const limit = limitByPromise(
+    const kept = thinned(banks);
+    const vectors = kept.reduce((sum, bank) => sum + bank.chunks.reduce((rows, chunk) => rows + chunk.count, 0), 0);
+    const bankPath = await this.draft.setBank(bankGraph(kept, scale.weights, this.settings), vectors);
+    const { bad: badParts = [], limitSamples = [], grey = 0, regions = null } = this.options;
+    await this.deps.bank.open(bankPath);
+    let heldOut: Scored[];
+    let samples: Scored[];
+    let bad: Scored[];
+    try {
+      heldOut = await this.score(rest, bankPath);
+      samples = await this.score(limitSamples, bankPath);
+      bad = await this.score(badParts, bankPath);
+    } finally {
+      await this.deps.bank.close(bankPath);
+    }
+    const promised = limitByPromise(
       heldOut.map(({ score }) => score),
-      scale.leaveOneOut,
+      this.rule === null ? scale.leaveOneOut : await this.byRegions(scale, this.rule),
       falseReject,
     );
-    this.judge(shots, scale, heldOut, limit.value);
+    const limit = raiseFor(promised, samples, grey);
+    const escapes = escapeOf(bad, limit.value, grey);
+    this.judge(shots, heldOut, limit.value);
+    this.warnings.push(...escapeWarnings(bad, samples, limit.value, grey));
+    if (escapes !== null) this.warnings.push(escapeText(escapes));
+    if (grey >= limit.value) this.warnings.push(`the grey zone of ${grey} reaches down to 0: no part can pass`);
     if (limit.provisional)
       this.warnings.push(
         `the limit is provisional: a promise of ${falseReject} needs ${limit.goodPartsNeeded} good parts held out, there were ${limit.goodParts}`,
@@ -145,7 +190,15 @@ class Teaching {
       created: this.deps.utc(),
       bundle: { name: bundle.manifest.name, sha256: bundle.sha256 },
       symmetry,
-      limit: { ...limit, grey: 0, falseReject, rule: `${limit.rule}; scale from ${scale.rule}` },
+      limit: {
+        ...limit,
+        grey,
+        falseReject,
+        rule: `${limit.rule}; scale from ${scale.rule}`,
+        ...(samples.length === 0 ? {} : { limitSamples: samples.length }),
+        ...(escapes === null ? {} : { escape: escapes }),
+      },
+      ...(regions === null ? {} : { regions }),
       reference: { mean: median(qualities.map(({ mean }) => mean)), sharpness: median(qualities.map(({ sharpness }) => sharpness)) },
       camera: this.options.camera ?? {},
     });
@@ -158,6 +211,8 @@ class Teaching {
       provisional: limit.provisional,
       goodPartsNeeded: limit.goodPartsNeeded,
       warnings: [...this.reader.warnings, ...this.warnings],
+      escape: escapes,
+      standing: this.standings.map((standing, i) => ({ name: shots[i]?.name ?? '', ...standing })),
     };
     return { report, recipe, heldOut: heldOut.map(({ score }) => score) };
   }
@@ -201,7 +256,7 @@ class Teaching {
     await this.draft.addShot(shot.bytes, shot.extension, part.name);
     const copies: Float32Array[][] = [];
     for (const tensor of variants(Float32Array.from(sample.tensor), input.width, symmetry)) copies.push([...(await this.embed(tensor))]);
-    return { name: part.name, quality: sample.quality, copies };
+    return { name: part.name, quality: sample.quality, look: sample.look, copies };
   }
 
   private checkShots(shots: readonly Shot[], wanted: number): void {
@@ -219,7 +274,7 @@ class Teaching {
       );
     if (shots.length < wanted && this.options.shots !== null)
       this.warnings.push(`${shots.length} shots instead of ${wanted}: there were no more usable pictures`);
-    this.warnings.push(...oddShots(shots));
+    this.warnings.push(...oddShots(shots), ...oddFraming(shots));
   }
 
   /** Tokens of one tensor. Throws TEACH_REFUSED where the model gives other than the manifest says, or NaN. */
@@ -261,41 +316,65 @@ class Teaching {
         distances.push(own);
       }
       const patches = (this.taps[0]?.rows ?? 0) * (this.taps[0]?.columns ?? 0);
-      return leaveOneOut(distances, banks.length, patches, this.settings.top);
+      const { top } = this.settings;
+      const scale = leaveOneOut(distances, banks.length, patches, top);
+      if (scale !== null)
+        this.standings = standings(
+          shots.map(({ copies }) => copies[0] ?? []),
+          this.taps.map(({ dim }) => dim),
+          scale.leaveOneOut,
+        );
+      return scale;
     } finally {
       await bank.close(path);
       await this.draft.drop(workName);
     }
   }
 
-  private async scoreHeldOut(rest: readonly GoodPart[], bankPath: string): Promise<{ name: string; score: number }[]> {
-    const { bank, progress } = this.deps;
-    await bank.open(bankPath);
+  /** Calibrated scores of parts that are not in the bank, as the station would give them. The bank is open. */
+  private async score(parts: readonly GoodPart[], bankPath: string): Promise<Scored[]> {
+    const { bank, progress, signal } = this.deps;
+    const scores: Scored[] = [];
+    for (const part of parts) {
+      signal?.throwIfAborted();
+      const sample = await this.reader.read(part);
+      progress?.();
+      if (sample === null) continue;
+      const { score, map } = await bank.run(bankPath, await this.embed(Float32Array.from(sample.tensor)));
+      const own = this.rule === null || map === undefined ? score?.[0] : scoreRegions(map, this.rule).score;
+      scores.push({ name: part.name, score: own ?? Number.NaN });
+    }
+    return scores;
+  }
+
+  /** The shots' leave-one-out scores under the region rules. */
+  private async byRegions({ patches }: Scale, rule: RegionRule): Promise<number[]> {
+    const { bank } = this.deps;
+    const [tap] = this.taps;
+    if (tap === undefined) throw new Error('a bank without taps');
+    const path = join(this.draft.dir, mapName);
+    mapGraph(tap, this.settings).writeFile(path);
+    await bank.open(path);
     try {
-      const scores: { name: string; score: number }[] = [];
-      for (const part of rest) {
-        this.deps.signal?.throwIfAborted();
-        const sample = await this.reader.read(part);
-        progress?.();
-        if (sample === null) continue;
-        const { score } = await bank.run(bankPath, await this.embed(Float32Array.from(sample.tensor)));
-        scores.push({ name: part.name, score: score?.[0] ?? Number.NaN });
+      const scores: number[] = [];
+      for (const own of patches) {
+        const { map } = await bank.run(path, [own]);
+        scores.push(map === undefined ? Number.NaN : scoreRegions(map, rule).score);
       }
       return scores;
     } finally {
-      await bank.close(bankPath);
+      await bank.close(path);
+      await this.draft.drop(mapName);
     }
   }
 
-  private judge(shots: readonly Shot[], scale: Scale, heldOut: readonly { name: string; score: number }[], limit: number): void {
-    if (shots.length >= 3)
-      shots.forEach(({ name }, i) => {
-        const score = scale.leaveOneOut[i] ?? 0;
-        if (score > outlier)
-          this.warnings.push(
-            `${name} does not look like the other shots (score ${score.toFixed(2)}, median 1): if it is not a good part, leave it out and teach again`,
-          );
-      });
+  private judge(shots: readonly Shot[], heldOut: readonly { name: string; score: number }[], limit: number): void {
+    this.warnings.push(
+      ...outliers(
+        shots.map(({ name }) => name),
+        this.standings,
+      ),
+    );
     for (const { name, score } of heldOut)
       if (score > limit) this.warnings.push(`${name} lies above the limit (${score.toFixed(2)} > ${limit.toFixed(2)}): is it a good part?`);
     if (shots.length === 1) this.warnings.push('one shot alone: its scale does not know how good parts differ. Show at least 4');

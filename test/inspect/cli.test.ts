@@ -34,6 +34,7 @@ async function bundleDir(name: string, options: Parameters<typeof bundleOf>[2] =
   const { manifest, modelPath } = bundleOf(bench.dir, name, { goldenScore: 0.2, ...options });
   writeFileSync(join(dir, 'model.onnx'), readFileSync(modelPath));
   await grey(join(dir, 'golden.png'), 51);
+  manifest.files = {};
   for (const file of ['model.onnx', 'golden.png']) {
     const bytes = readFileSync(join(dir, file));
     manifest.files[file] = { sha256: hash(bytes), bytes: bytes.length };

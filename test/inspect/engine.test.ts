@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../src/clock';
@@ -6,8 +6,8 @@ import { Code } from '../../src/codes';
 import type { ErrorCode } from '../../src/errors';
 import { InspectionError } from '../../src/errors';
 import type { Engine } from '../../src/inspect/engine';
-import { log } from '../../src/onnx/ops';
-import { Bench, bundleOf, count, filled, golden, nan, recipeOf, side, slowBundle, soon } from './models';
+import { log, mul } from '../../src/onnx/ops';
+import { Bench, bundleOf, count, entry, filled, golden, nan, recipeOf, side, slowBundle, soon } from './models';
 
 const bench = new Bench();
 afterAll(() => bench.close());
@@ -49,12 +49,55 @@ describe('what is refused at load', () => {
     });
   });
 
+  test('a model or a bank that is another than it was when the bundle or the recipe was checked', async () => {
+    const bundle = bundleOf(bench.dir, 'swapped');
+    const recipe = recipeOf(bench.dir, 'swapped-bank');
+    const other = bundleOf(bench.dir, 'other', { map: (x) => mul(x, 2) }); // runs, and the golden image scores the same
+    const sound = await engine.load(bundle, recipe);
+    copyFileSync(recipeOf(bench.dir, 'other-bank', 'tokens', 12).bankPath, `${bench.dir}/aside.onnx`);
+    writeFileSync(recipe.bankPath, Buffer.concat([readFileSync(`${bench.dir}/aside.onnx`), Buffer.from([0])]));
+    expect(await refusal(engine.load(bundle, recipe))).toMatchObject({
+      code: 'RECIPE_REFUSED',
+      message: expect.stringContaining('swapped-bank.onnx was altered') as string,
+    });
+    copyFileSync(other.modelPath, bundle.modelPath);
+    expect(await refusal(engine.load({ ...bundle, sha256: 'e'.repeat(64) }, null))).toMatchObject({
+      code: 'BUNDLE_REFUSED',
+      message: expect.stringContaining('swapped.onnx was altered') as string,
+    });
+    expect((await engine.run(sound.job, filled(0.5), soon(), 'none')).score).toBeCloseTo(5, 4); // what ran before still runs
+  });
+
+  test('a model swapped for a link', async () => {
+    const bundle = bundleOf(bench.dir, 'linked');
+    renameSync(bundle.modelPath, `${bench.dir}/elsewhere.onnx`);
+    symlinkSync(`${bench.dir}/elsewhere.onnx`, bundle.modelPath);
+    expect((await refusal(engine.load(bundle, null))).code).toBe('BUNDLE_REFUSED');
+  });
+
+  test('int8 bundles are for the CPU: other rungs are refused before they are tried, and without the CPU there is none', async () => {
+    const bundle = bundleOf(bench.dir, 'int8');
+    bundle.manifest.settings.precision = 'int8';
+    const all = bench.engine({ providers: ['tensorrt', 'cuda', 'cpu'] });
+    const { provider, refusals } = await all.load(bundle, null);
+    expect(provider).toBe('cpu');
+    expect(refusals.map((one) => [one.provider, one.reason])).toEqual([
+      ['tensorrt', expect.stringContaining('int8')],
+      ['cuda', expect.stringContaining('int8')],
+    ]);
+    const none = bench.engine({ providers: ['cuda'] });
+    const { code, message } = await refusal(none.load(bundle, null));
+    expect([code, message]).toEqual(['PROVIDER_UNAVAILABLE', expect.stringContaining('cuda: the bundle is int8')]);
+  });
+
   test('a file that is no model', async () => {
     const bundle = bundleOf(bench.dir, 'broken');
-    writeFileSync(bundle.modelPath, 'not protobuf at all');
+    const bytes = Buffer.from('not protobuf at all');
+    writeFileSync(bundle.modelPath, bytes);
+    bundle.manifest.files['broken.onnx'] = entry(bytes);
     const { code, message } = await refusal(engine.load(bundle, null));
     expect(code).toBe('PROVIDER_UNAVAILABLE');
-    expect(message).toContain('cpu: Load model');
+    expect(message).toMatch(/cpu: .*protobuf/);
   });
 
   test('a golden image that scores otherwise', async () => {

@@ -8,9 +8,9 @@ const { create } = onnxruntime.InferenceSession;
 onnxruntime.InferenceSession.create = (model, options) => {
   if (options.executionProviders[0] !== 'tensorrt') return create(model, options);
   const cpu = { ...options, executionProviders: ['cpu'], extra: {} };
-  if (typeof model !== 'string') return create(model, cpu);
-  const engine = join(dirname(model), 'model.engine');
-  if (basename(model) === 'model.onnx' && existsSync(engine)) {
+  if (typeof model !== 'string' && model.length < 16) return create(model, cpu); // asked whether the libraries load
+  const engine = typeof model === 'string' ? join(dirname(model), 'model.engine') : '';
+  if (typeof model === 'string' && basename(model) === 'model.onnx' && existsSync(engine)) {
     const wrapper = readFileSync(model, 'latin1');
     for (const part of ['EPContext', 'com.microsoft', 'model.engine', 'TensorrtExecutionProvider']) {
       if (!wrapper.includes(part)) return Promise.reject(new Error(`the wrapper has no ${part}`));

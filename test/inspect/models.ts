@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import type { Bundle } from '../../src/bundle/manifest';
 import { systemClock } from '../../src/clock';
+import { sha256 as sha256Of } from '../../src/hash';
 import { Engine, type EngineDeps, type EngineOptions } from '../../src/inspect/engine';
 import { Graph, type Value } from '../../src/onnx/graph';
 import { exp, log, matMul, mul, reduceMax, reduceMean, reduceMin, reshape, softmax } from '../../src/onnx/ops';
@@ -25,6 +26,9 @@ export interface ModelOptions {
   probabilities?: boolean;
 }
 
+/** What a manifest says of a file. */
+export const entry = (bytes: Uint8Array) => ({ sha256: sha256Of(bytes), bytes: bytes.length });
+
 /** score = mean of the input, map = maximum over the channels, tokens = the input cut in 16 rows of 12. */
 export function bundleOf(dir: string, name: string, options: ModelOptions = {}): Bundle {
   const n = options.side ?? side;
@@ -37,7 +41,8 @@ export function bundleOf(dir: string, name: string, options: ModelOptions = {}):
   graph.output('tokens', (options.tokens ?? same)(reshape(image, [1, 16, dim])));
   if (options.probabilities === true) graph.output('probabilities', softmax(reshape(reduceMax(image, [2, 3]), [1, 3])));
   const modelPath = join(dir, `${name}.onnx`);
-  writeFileSync(modelPath, graph.toBuffer());
+  const bytes = graph.toBuffer();
+  writeFileSync(modelPath, bytes);
   return {
     dir,
     modelPath,
@@ -50,7 +55,7 @@ export function bundleOf(dir: string, name: string, options: ModelOptions = {}):
       method: 'texture',
       kind: 'texture',
       bootstrap: true,
-      files: {},
+      files: { [`${name}.onnx`]: entry(bytes) },
       input: { name: 'image', width: n, height: n, resize: 'bicubic', fit: 'squash', mean: [0, 0, 0], std: [1, 1, 1] },
       outputs: { score: 'score', map: 'map', probabilities: null },
       taps: [{ name: 'tokens', rows: 4, columns: 4, dim }],
@@ -81,7 +86,8 @@ export function recipeOf(dir: string, name: string, input = 'tokens', dim = 12):
   graph.output('score', reshape(mul(reduceMin(tokens, [0, 1, 2]), 10), [1]));
   graph.output('map', mul(tokens, 10));
   const bankPath = join(dir, `${name}.onnx`);
-  writeFileSync(bankPath, graph.toBuffer());
+  const bytes = graph.toBuffer();
+  writeFileSync(bankPath, bytes);
   const sha256 = '0'.repeat(64);
   return {
     dir,
@@ -96,7 +102,7 @@ export function recipeOf(dir: string, name: string, input = 'tokens', dim = 12):
       bundle: { name: 'tiny', sha256 },
       symmetry: 'none',
       shots: [],
-      bank: { file: `${name}.onnx`, sha256, bytes: 1, vectors: 1 },
+      bank: { file: `${name}.onnx`, ...entry(bytes), vectors: 1 },
       limit: { value: 2, grey: 0, falseReject: 0.005, provisional: true, goodParts: 4, goodPartsNeeded: 598, rule: 'test' },
       reference: { mean: 120, sharpness: 3 },
       camera: {},

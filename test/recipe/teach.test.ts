@@ -55,7 +55,7 @@ function draw(seed: number, scratch: boolean): Uint8Array {
     for (let x = 0; x < side; x++) {
       s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
       const r = hypot(x - 128, y - 128);
-      const ring = sin(r / 5) * 40 + (r < 90 ? 120 : 60) + (seed % 5) * 2;
+      const ring = sin(r / 5) * 40 + (r < 90 ? 120 : 60) + (seed % 12) * 4; // no two parts are the same scene
       const mark = scratch && abs(x - y / 2 - 60) < 2 && y > 60 && y < 140 ? 70 : 0;
       const grey = round(ring + mark + (s / 2 ** 32) * 20);
       rgb.set([grey, grey, grey - 10], (y * side + x) * 3);
@@ -178,6 +178,87 @@ test('broken, doubled, dark and odd parts are named; the others teach', async ()
   expect(said).toMatch(/dark is much darker/);
   expect(said).toMatch(/odd does not look like the other shots/);
   expect(said).toMatch(/7 shots instead of 8/);
+});
+
+describe('who is not like the others is named', () => {
+  test('a defective part, by its score against the others', async () => {
+    const { report } = await teach(options({ parts: [...good(6), part('scratched', pixels(6, true))] }), deps);
+    expect(report.warnings.join('\n')).toMatch(/scratched does not look like the other shots \(score/);
+    expect(report.warnings.filter((one) => /does not look like/.test(one) && !one.startsWith('scratched'))).toEqual([]);
+    expect(report.standing.map(({ name }) => name)).toContain('scratched');
+  });
+
+  test('two parts of another product, which are like each other', async () => {
+    const other = [7, 8].map((i) =>
+      part(
+        `other${i}`,
+        pixels(i).map((v, at) => {
+          const [x, y] = [(Math.floor(at / 3) % side) + 3 * i, Math.floor(at / 3 / side)];
+          return 60 + (v % 16) + (((x >> 3) ^ (y >> 4)) & 1) * 120;
+        }),
+      ),
+    );
+    const { report } = await teach(options({ parts: [...good(6), ...other] }), deps);
+    for (const name of ['other7', 'other8'])
+      expect(report.warnings.join('\n')).toMatch(new RegExp(`${name} does not look like the other shots .*another product`));
+  });
+
+  test('a part left lying: its second picture is left out, and held-out parts are not counted twice', async () => {
+    const again = part(
+      'again',
+      pixels(0).map((v, at) => v + (at % 2)),
+    );
+    const { report, heldOut } = await teach(options({ parts: [...good(4), again], shots: 2 }), deps);
+    expect(report.warnings.join('\n')).toMatch(/again is nearly the same picture as good0/);
+    expect(heldOut).toHaveLength(2);
+  });
+});
+
+describe('bad parts, limit samples, grey zone and region rules', () => {
+  const scratched = (n: number): GoodPart[] => Array.from({ length: n }, (_, i) => part(`bad${i}`, pixels(30 + i, true)));
+
+  test('rules that would pass every part, and a grey zone that is none, are refused', async () => {
+    const nothing = { include: [], ignore: [[0, 0, 1, 1]] as const, mask: null, minArea: 0, top: 1 };
+    expect((await refusal(teach(options({ regions: nothing }), deps))).message).toMatch(/nothing of the picture/);
+    expect((await refusal(teach(options({ grey: -1 }), deps))).message).toMatch(/grey zone of -1/);
+    expect((await refusal(teach(options({ grey: Number.NaN }), deps))).code).toBe('TEACH_REFUSED');
+  });
+
+  test('bad parts say how many escape, and do not move the limit', async () => {
+    const without = await teach(options({ parts: good(8), shots: 4 }), deps);
+    const { report, recipe } = await teach(options({ parts: good(8), shots: 4, bad: scratched(3) }), deps);
+    expect(report.limit).toBe(without.report.limit);
+    expect(report.escape).toMatchObject({ bad: 3 });
+    expect(recipe.file.limit.escape).toEqual(report.escape);
+    expect(report.warnings.join('\n')).toMatch(/of 3 known-bad parts are not rejected: at most/);
+  });
+
+  test('a limit sample passes; a bad part no worse than it is named', async () => {
+    const { report, recipe } = await teach(options({ parts: good(8), shots: 4, limitSamples: scratched(1), bad: scratched(1) }), deps);
+    // The bad part is the limit sample's own picture: it is left out as a copy, and nothing is claimed.
+    expect(report.escape).toBeNull();
+    expect(recipe.file.limit.limitSamples).toBe(1);
+    expect(recipe.file.limit.rule).toMatch(/raised from .* limit sample bad0/);
+  });
+
+  test('region rules: a scratch under the ignore rectangle scores as a good part, elsewhere it does not; the recipe holds them', async () => {
+    const regions = (ignore: readonly (readonly [number, number, number, number])[]) => ({
+      include: [],
+      ignore,
+      mask: null,
+      minArea: 0.0005,
+      top: 1,
+    });
+    const where = [0.3, 0.15, 0.45, 0.5] as const; // the scratch lies there
+    const run = (ignore: readonly (typeof where)[]) =>
+      teach(options({ parts: good(8), shots: 4, limitSamples: scratched(1), regions: regions(ignore) }), deps);
+    const seen = await run([]);
+    const ignored = await run([where]);
+    expect(seen.report.limit).toBeGreaterThan(ignored.report.limit);
+    expect(seen.recipe.file.limit.rule).toMatch(/limit sample/);
+    expect(ignored.recipe.file.regions).toEqual(regions([where]));
+    for (const one of [seen, ignored]) expect(one.report.limit).toBeGreaterThan(0);
+  });
 });
 
 test('good parts lie near 1, a scratch lies above, by the bank as the station runs it', async () => {
