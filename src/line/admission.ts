@@ -14,7 +14,7 @@ interface Used {
   answer: Answer;
 }
 
-export type Admission = { kind: 'new' } | { kind: 'refuse'; code: Code } | { kind: 'repeat'; answer: Answer };
+export type Admission = { kind: 'new' } | { kind: 'refuse'; code: Code } | { kind: 'repeat'; answer: Answer } | { kind: 'ask' };
 
 export interface Conditions {
   /** 0 when triggers are accepted; else why not. */
@@ -33,8 +33,14 @@ export class Admissions {
   private readonly used = new Map<number, Used>();
   private last: number;
 
-  /** `lastSeq`: the last number that the log has seen, 0 if none. */
-  constructor(lastSeq: number) {
+  /**
+   * `lastSeq`: the last number that the log has seen, 0 if none. `started`: when this run began; within one TTL of it a used number
+   * may be an earlier run's, and the log is to be asked. -Infinity: it never is.
+   */
+  constructor(
+    lastSeq: number,
+    private readonly started: Ms = Number.NEGATIVE_INFINITY,
+  ) {
     this.last = lastSeq;
   }
 
@@ -49,7 +55,9 @@ export class Admissions {
       const same = before.request.partId === request.partId && before.request.recipeId === request.recipeId;
       return same ? { kind: 'repeat', answer: before.answer } : { kind: 'refuse', code: Code.usedSeq };
     }
-    if (!isAhead(request.seq, this.last)) return { kind: 'refuse', code: Code.usedSeq };
+    if (!isAhead(request.seq, this.last)) {
+      return now - this.started < conditions.ttl ? { kind: 'ask' } : { kind: 'refuse', code: Code.usedSeq };
+    }
     const code = this.obstacle(request, conditions);
     if (code !== Code.ok) {
       this.used.set(request.seq, { request, answer: { kind: 'refusedTrigger', code } });

@@ -4,7 +4,7 @@
  */
 import { Code } from '../codes';
 import type { Diagnostics } from '../diagnostics';
-import { CameraError, reason } from '../errors';
+import { CameraError, reason, VerdictdError } from '../errors';
 import type { Camera, CameraInfo, Cancel, Clock, Frame, FrameFault, Ms, Plan } from '../ports';
 
 const firstRetry: Ms = 250;
@@ -30,6 +30,8 @@ export class Exposures {
   private plan: Plan | null = null;
   private running: Promise<void> | null = null;
   private up = false;
+  private lastTry: Ms = 0;
+  private loan: { use: () => Promise<void>; refuse: (why: Error) => void } | null = null;
   private complaint: { err: string; at: Ms } = { err: '', at: -Infinity };
 
   constructor(
@@ -45,7 +47,29 @@ export class Exposures {
   /** Reads the camera under `plan` until `stop`. */
   start(plan: Plan, events: ExposuresEvents): void {
     this.plan = plan;
-    this.running = this.run(events);
+    const gone = new VerdictdError('ABORTED', 'The camera was not lent: the station stops, or has given it up.');
+    this.running = this.run(events).finally(() => this.loan?.refuse(gone));
+  }
+
+  /** Monotonic ms at which the camera was last started, with or without success: while it is lost, a sign that it is looked after. */
+  get tried(): Ms {
+    return this.lastTry;
+  }
+
+  /**
+   * The stream ends, `use` has the camera for itself, then the stream begins again; the line takes the camera for lost meanwhile.
+   * Rejects as `use`, and where the camera is not up or lent already.
+   */
+  lend<T>(use: () => Promise<T>): Promise<T> {
+    if (!this.up || this.loan !== null) {
+      return Promise.reject(
+        new VerdictdError('CAMERA_FAILED', 'The camera is not up, or lent already. Wait until the state is Operational.'),
+      );
+    }
+    return new Promise<T>((resolve, reject) => {
+      this.loan = { use: () => use().then(resolve, reject), refuse: reject };
+      this.restart('lent to a command');
+    });
   }
 
   async fire(): Promise<void> {
@@ -79,6 +103,7 @@ export class Exposures {
     let wait = firstRetry;
     let failingSince: Ms | null = null;
     while (!signal.aborted && this.plan !== null) {
+      this.lastTry = this.clock.now();
       let ended = false;
       let upSince: Ms = Infinity;
       try {
@@ -114,6 +139,12 @@ export class Exposures {
         return;
       }
       events.lost(Code.cameraLost, 'the camera stream is restarting');
+      const loan = this.loan;
+      if (loan !== null) {
+        this.loan = null;
+        await loan.use();
+        continue;
+      }
       await this.pause(wait, signal);
       wait = Math.min(wait * 2, lastRetry);
     }

@@ -25,6 +25,12 @@ export class ResultIds {
   }
 }
 
+/** The number of the start that minted an id, or any name that begins with one; null where none does. */
+export function bootNumberOf(name: string): number | null {
+  if (!/^[0-9A-HJKMNP-TV-Z]{14}(?![0-9A-Za-z])/.test(name)) return null;
+  return [...name.slice(0, bootDigits)].reduce((value, digit) => value * 32 + alphabet.indexOf(digit), 0);
+}
+
 /** The boot's own name on the wire: tells one run of the daemon from the next. */
 export function bootId(bootNumber: number): string {
   return base32(bootNumber, bootDigits);

@@ -9,83 +9,15 @@
  * commit; only a pass needs the commit first.
  */
 import { Code, Evaluation, ResultState } from '../codes';
-import type { Diagnostics } from '../diagnostics';
 import { InspectionError, reason } from '../errors';
-import type {
-  Cancel,
-  Clock,
-  Committed,
-  Findings,
-  Frame,
-  FrameFault,
-  Log,
-  Ms,
-  Outcome,
-  Part,
-  Publisher,
-  TriggerRequest,
-  Truth,
-  Verdict,
-} from '../ports';
-import { Admissions, type Answer } from './admission';
-import type { Exposures } from './exposures';
-import type { ResultIds } from './ids';
-import type { Job, Judge } from './job';
+import type { Committed, Frame, FrameFault, Ms, Outcome, Part, TriggerRequest, Verdict } from '../ports';
+import { Admissions } from './admission';
+import { HardwareTrigger } from './hardware';
+import type { Job } from './job';
+import { type LineDeps, type LineOptions, type Open, overheadOf, type Report, verdictOf } from './part';
+import { Repetitions } from './repetition';
 
-export interface LineOptions {
-  freeRun: boolean; // every exposure is a part of its own, seq 0
-  ttl: Ms; // of a verdict, from trigger (free run: exposure)
-  margin: Ms; // a no is sent at the latest this long before the TTL
-  maxOpen: number; // parts open at a time; one more is refused, 201
-  lot: string;
-  config: string; // sha256 of the configuration in force
-}
-
-/** A part's way, for people at the terminal and for tests. */
-export interface Report {
-  verdict: Verdict;
-  ok: 0 | 1; // what was released in the end
-  age: Ms | null; // trigger to result; null where a refusal went out first
-  truth: Truth | null;
-  source: string | null;
-  /** What verdictd itself adds, ms: trigger to exposure command, and tensor to `result` less the model's own time. Null without a verdict in time. */
-  overhead: Ms | null;
-  /** The model's own times. */
-  ms: Findings['ms'] | null;
-  /** ms of each stage; what a stage never reached is absent. */
-  stages: Partial<Record<'acquire' | 'handover' | 'inspect' | 'commit' | 'publish', Ms>>;
-}
-
-export interface LineDeps {
-  clock: Clock;
-  exposures: Pick<Exposures, 'fire' | 'restart'>;
-  inspector: { inspect(frame: Frame, plan: Job['plan'], by: Ms): Promise<Findings> };
-  log: Log;
-  publisher: Publisher;
-  judge: Judge;
-  ids: ResultIds;
-  diagnostics: Diagnostics;
-  /** Why triggers are not accepted; 0 when they are. */
-  notReady: () => Code;
-  /** Takes over the frame once the verdict has left, and releases it, once, whatever happens; never throws. */
-  evidence: (report: Report, frame: Frame, findings: Findings | null) => void;
-  report: (report: Report) => void;
-}
-
-interface Open {
-  readonly part: Part;
-  /** What this part is judged with, whatever comes into force while it is under way. */
-  readonly job: Job;
-  phase: 'waiting' | 'exposing' | 'inspecting' | 'committing';
-  fired: Ms;
-  exposed: Ms | null;
-  /** What the wire was told about it; said once. */
-  answered: { kind: 'refusal'; code: Code } | { kind: 'result' } | null;
-  /** Held for this part; `giveBack` and `evidence` are its ends. */
-  frame: Frame | null;
-  cancel: Cancel;
-  stages: Report['stages'];
-}
+export type { LineDeps, LineOptions, Report } from './part';
 
 /** A late verdict is still worth logging for this long after the TTL; then the part is closed as failed. */
 const lateGrace: Ms = 10_000;
@@ -94,9 +26,12 @@ export class Line {
   private readonly open = new Set<Open>();
   private readonly waiting: Open[] = [];
   private readonly admissions: Admissions;
+  private readonly hardware: HardwareTrigger | null;
+  private readonly repetitions: Repetitions;
   private exposing: Open | null = null;
   private job: Job | null = null;
   private stopping = false;
+  private halted = false;
   /** Counters since start, for stats and tests. */
   readonly counts = { triggers: 0, refused: 0, parts: 0, late: 0, strayFrames: 0, unlogged: 0 };
 
@@ -105,7 +40,13 @@ export class Line {
     private readonly deps: LineDeps,
     lastSeq: number,
   ) {
-    this.admissions = new Admissions(lastSeq);
+    const { hardware: lead = null, ttl, margin } = options;
+    const { clock } = deps;
+    // With a hardware trigger a restart is a disconnect: nothing of an earlier run is a pass any more.
+    this.admissions = new Admissions(lastSeq, lead === null ? clock.now() : -Infinity);
+    this.repetitions = new Repetitions(deps, ttl);
+    const failed = (detail: string): void => this.mismatched(detail);
+    this.hardware = lead === null ? null : new HardwareTrigger({ ...lead, arrival: ttl - margin }, ttl, clock, failed);
   }
 
   get lastSeq(): number {
@@ -121,6 +62,48 @@ export class Line {
     this.job = job;
   }
 
+  /** Halted: a camera that runs free shows nobody's parts. Triggers are refused by `notReady`. */
+  halt(on: boolean): void {
+    this.halted = on;
+  }
+
+  /** The approach is empty: announcements are paired again. */
+  reset(): void {
+    this.hardware?.reset();
+  }
+
+  /** What the camera says of edges that gave no frame, since its stream began: one more is a mismatch. */
+  edges(missed: number): void {
+    this.hardware?.missed(missed);
+  }
+
+  /** The broker is gone: what was announced or answered meanwhile is not known to both sides. */
+  disconnected(): void {
+    this.hardware?.disconnected(this.open.size > 0, 'the connection to the broker was lost with parts under way');
+  }
+
+  /** One part without a trigger, for display and log: seq 0, never a pass. Resolves when it is over; a code: why there is none. */
+  shoot(): Code | Promise<void> {
+    if (this.hardware !== null || this.options.freeRun || this.stopping) return Code.notReady;
+    if (this.job === null) return Code.noRecipe;
+    if (this.open.size >= this.options.maxOpen) return Code.busy;
+    const open = this.begin(this.unnumbered(this.deps.clock.now(), this.job), 'waiting', this.job);
+    const over = new Promise<void>((resolve) => {
+      open.over = resolve;
+    });
+    this.waiting.push(open);
+    this.expose();
+    return over;
+  }
+
+  /** Every open part gets its no now (command 9); what is being inspected is still logged. */
+  abort(): void {
+    this.hardware?.withdraw();
+    if (this.exposing !== null && this.hardware === null) this.deps.exposures.restart('the part being exposed was aborted');
+    for (const open of this.open) this.refuse(open, Code.notReady);
+    this.strand(Code.notReady, 'aborted by command');
+  }
+
   /** A trigger, or an unreadable one. Answers with `ack` at once; the rest follows. */
   trigger(request: TriggerRequest | { bad: Code; seq: number }): void {
     const { publisher, clock } = this.deps;
@@ -128,9 +111,10 @@ export class Line {
     if ('bad' in request) {
       this.counts.refused++;
       publisher.ack(request.seq, request.bad);
+      this.hardware?.refused(clock.now());
       return;
     }
-    const notReady = this.stopping || this.options.freeRun ? Code.notReady : this.deps.notReady();
+    const notReady = this.stopping || this.options.freeRun ? Code.notReady : this.hardware?.blocked ? Code.mismatch : this.deps.notReady();
     const admission = this.admissions.admit(request, clock.now(), {
       notReady: notReady === Code.ok && this.job === null ? Code.noRecipe : notReady,
       openParts: this.open.size,
@@ -141,19 +125,19 @@ export class Line {
     if (admission.kind === 'refuse') {
       this.counts.refused++;
       publisher.ack(request.seq, admission.code);
+      this.hardware?.refused(request.received);
+    } else if (admission.kind === 'ask') {
+      this.repetitions.ask(request);
     } else if (admission.kind === 'repeat') {
-      this.repeat(request.seq, admission.answer);
+      this.repetitions.answer(request.seq, admission.answer);
     } else if (this.job !== null) {
-      const open = this.admit(request, this.job);
-      publisher.ack(request.seq, Code.ok);
-      this.waiting.push(open);
-      this.expose();
+      this.take(request, this.job);
     }
   }
 
   /** An exposure of the camera, in order. Takes over the frame. */
   exposure(shot: Frame | FrameFault): void {
-    const open = this.options.freeRun ? this.openFree(shot) : this.exposing;
+    const open = this.options.freeRun ? this.openFree(shot) : this.hardware === null ? this.exposing : this.announced(shot, this.hardware);
     const at = shot.kind === 'frame' ? shot.exposed : shot.at;
     // What was exposed before its trigger was fired belongs to nobody: an older part's, or a stray.
     if (open === null || at < open.fired) {
@@ -162,20 +146,27 @@ export class Line {
       return;
     }
     this.exposing = null;
-    this.deps.publisher.acquired(open.part.seq);
     open.exposed = at;
     open.frame = shot.kind === 'frame' ? shot : null;
     open.stages.acquire = this.deps.clock.now() - open.part.opened;
     if (shot.kind === 'frame') open.stages.handover = this.deps.clock.now() - shot.ready; // native thread to here
-    this.expose();
     this.inspect(open, shot).then(
       (outcome) => this.conclude(open, outcome, shot),
       (thrown: unknown) => this.conclude(open, { kind: 'fault', code: Code.notANumber, detail: reason(thrown) }, shot),
     );
+    // The model has its call before anything else is said: it takes the longest.
+    this.deps.publisher.acquired(open.part.seq);
+    this.expose();
   }
 
   /** The camera is gone: what waits for an exposure gets none. */
   cameraLost(code: Code, detail: string): void {
+    this.hardware?.streamBegins();
+    if (!this.stopping) this.hardware?.disconnected(this.open.size > 0, `the camera was lost: ${detail}`);
+    this.strand(code, detail);
+  }
+
+  private strand(code: Code, detail: string): void {
     const stranded = this.exposing === null ? [...this.waiting] : [this.exposing, ...this.waiting];
     this.waiting.length = 0;
     this.exposing = null;
@@ -190,21 +181,28 @@ export class Line {
     for (const open of this.open) this.refuse(open, Code.notReady);
   }
 
+  /** A new number: acknowledged, then fired, or left to its sensor. */
+  private take(request: TriggerRequest, job: Job): void {
+    const { hardware } = this;
+    const { publisher } = this.deps;
+    if (hardware !== null && !hardware.announce(request.received)) {
+      this.counts.refused++;
+      this.admissions.answered(request.seq, { kind: 'refusedTrigger', code: Code.mismatch });
+      publisher.ack(request.seq, Code.mismatch);
+      return;
+    }
+    const open = this.admit(request, job);
+    publisher.ack(request.seq, Code.ok);
+    if (hardware !== null) this.exposing = open;
+    else {
+      this.waiting.push(open);
+      this.expose();
+    }
+  }
+
   private admit(request: TriggerRequest, job: Job): Open {
-    const open = this.begin(
-      {
-        resultId: this.deps.ids.next(),
-        seq: request.seq,
-        partId: request.partId,
-        recipe: job.plan.recipe,
-        opened: request.received,
-        openedUtc: this.deps.clock.wall().utc,
-        clockTrusted: this.deps.clock.wall().trusted,
-        simulated: job.simulated,
-      },
-      'waiting',
-      job,
-    );
+    const part = { ...this.unnumbered(request.received, job), seq: request.seq, partId: request.partId };
+    const open = this.begin(part, this.hardware === null ? 'waiting' : 'exposing', job);
     // Written while exposing. If it fails, the part still stands or falls with its commit.
     this.deps.log.open(open.part).catch((thrown: unknown) => {
       this.deps.diagnostics.error({ resultId: open.part.resultId, err: reason(thrown) }, 'pending row not written');
@@ -213,36 +211,59 @@ export class Line {
   }
 
   private openFree(shot: Frame | FrameFault): Open | null {
-    if (this.job === null || this.stopping) return null;
+    if (this.job === null || this.stopping || this.halted) return null;
     if (this.open.size >= this.options.maxOpen) {
       this.counts.refused++;
       return null;
     }
-    const wall = this.deps.clock.wall();
-    const opened = shot.kind === 'frame' ? shot.exposed : shot.at;
-    return this.begin(
-      {
-        resultId: this.deps.ids.next(),
-        seq: 0,
-        partId: '',
-        recipe: this.job.plan.recipe,
-        opened,
-        openedUtc: wall.utc,
-        clockTrusted: wall.trusted,
-        simulated: this.job.simulated,
-      },
-      'exposing',
-      this.job,
-    );
+    return this.begin(this.unnumbered(shot.kind === 'frame' ? shot.exposed : shot.at, this.job), 'exposing', this.job);
+  }
+
+  private unnumbered(opened: Ms, job: Job): Part {
+    const { ids, clock } = this.deps;
+    const { utc, trusted } = clock.wall();
+    const { plan, simulated } = job;
+    return { resultId: ids.next(), seq: 0, partId: '', recipe: plan.recipe, opened, openedUtc: utc, clockTrusted: trusted, simulated };
+  }
+
+  /** The part whose sensor caused this exposure. From here on its times count from the exposure. */
+  private announced(shot: Frame | FrameFault, hardware: HardwareTrigger): Open | null {
+    if (!hardware.matches(shot) || this.exposing === null) return null;
+    const open = this.exposing;
+    open.part = { ...open.part, opened: shot.kind === 'frame' ? shot.exposed : shot.at };
+    this.arm(open);
+    return open;
+  }
+
+  /** Contract, handshake 7: parts without a result get 206, young passes are taken back, and nothing is paired until `reset`. */
+  private mismatched(detail: string): void {
+    const { publisher, log, diagnostics } = this.deps;
+    diagnostics.error({ detail }, 'hardware trigger and announcements do not match: triggers get 206 until command 7 (reset)');
+    for (const part of this.hardware?.revocable() ?? []) {
+      publisher.refuse(part, Code.mismatch);
+      this.admissions.answered(part.seq, { kind: 'refusal', code: Code.mismatch, part });
+      log
+        .event('revoked', `${part.resultId} seq ${part.seq}: published ok, taken back (${Code.mismatch}): ${detail}`)
+        .then(() => publisher.drain())
+        .catch((thrown: unknown) => diagnostics.error({ err: reason(thrown) }, 'event not logged'));
+    }
+    for (const open of this.open) this.refuse(open, Code.mismatch);
+    this.strand(Code.mismatch, detail);
+    this.deps.mismatch?.(detail);
   }
 
   private begin(part: Part, phase: Open['phase'], job: Job): Open {
-    const none = { fired: -Infinity, exposed: null, answered: null, frame: null, cancel: () => undefined };
+    const none = { fired: -Infinity, exposed: null, answered: null, frame: null, cancel: () => undefined, over: () => undefined };
     const open: Open = { part, job, phase, ...none, stages: {} };
-    open.cancel = this.deps.clock.at(part.opened + this.options.ttl - this.options.margin, () => this.expire(open));
+    // A part that is announced has its deadline from its exposure; until then the announcement's own is in force.
+    if (this.hardware === null) this.arm(open);
     this.open.add(open);
     this.counts.parts++;
     return open;
+  }
+
+  private arm(open: Open): void {
+    open.cancel = this.deps.clock.at(open.part.opened + this.options.ttl - this.options.margin, () => this.expire(open));
   }
 
   /** One exposure at a time: the next is fired when the last one has come (or has been given up). */
@@ -300,7 +321,8 @@ export class Line {
     const { clock, log, publisher, diagnostics } = this.deps;
     const { frame } = open;
     const findings = outcome.kind === 'findings' ? outcome.findings : null;
-    const verdict = this.verdict(open, outcome, frame);
+    const operational = !this.stopping && this.job !== null && (this.options.freeRun || this.deps.notReady() === Code.ok);
+    const verdict = verdictOf(open, outcome, this.deps, { ...this.options, operational });
     const shown = { truth: shot?.truth ?? null, source: shot?.source ?? null, ms: findings?.ms ?? null, stages: open.stages };
     open.phase = 'committing';
     const began = clock.now();
@@ -321,16 +343,19 @@ export class Line {
     open.stages.commit = logged - began;
     let ok: 0 | 1 = 0;
     let age: Ms | null = null;
+    let published = logged;
     if (open.answered === null) {
       ({ ok, age } = publisher.result(committed));
+      published = clock.now();
       open.answered = { kind: 'result' };
-      open.stages.publish = clock.now() - logged;
+      open.stages.publish = published - logged;
       this.admissions.answered(open.part.seq, { kind: 'result', committed });
+      if (ok === 1) this.hardware?.passed(open.part);
     }
     this.end(open);
     if (verdict.released === 1 && ok === 0) this.fell(open, verdict);
     publisher.drain();
-    const overhead = age !== null && frame !== null && findings !== null ? own(open, frame, findings, clock.now()) : null;
+    const overhead = age !== null && frame !== null && findings !== null ? overheadOf(open, frame, findings, published) : null;
     const report: Report = { ...shown, verdict, ok, age, overhead };
     this.deps.report(report);
     open.frame = null;
@@ -341,40 +366,6 @@ export class Line {
     const { frame } = open;
     open.frame = null;
     frame?.release();
-  }
-
-  private verdict(open: Open, outcome: Outcome, frame: Frame | null): Verdict {
-    const { clock, judge } = this.deps;
-    const { job } = open;
-    const late = open.answered !== null;
-    const judgement = judge(outcome, job, {
-      part: open.part,
-      late,
-      operational: !this.stopping && this.job !== null && (this.options.freeRun || this.deps.notReady() === Code.ok),
-    });
-    const findings = outcome.kind === 'findings' ? outcome.findings : null;
-    const now = clock.now();
-    const exposed = open.exposed ?? now;
-    return {
-      part: open.part,
-      ...judgement,
-      score: findings?.score ?? null,
-      limit: job.limit.value,
-      frameId: frame?.frameId ?? null,
-      mapMax: findings?.mapMax ?? null,
-      probabilities: findings?.probabilities ?? null,
-      provider: findings?.provider ?? job.provider(),
-      bundle: job.bundle,
-      config: this.options.config,
-      timings: {
-        startTime: open.part.openedUtc,
-        endTime: clock.wall().utc,
-        acquisitionDuration: Math.max(0, (frame?.ready ?? exposed) - open.part.opened),
-        processingDuration: Math.max(0, now - (frame?.ready ?? exposed)),
-      },
-      late,
-      lot: this.options.lot,
-    };
   }
 
   /** The deadline: a timely no beats silence. The part goes on to be logged, marked late. */
@@ -421,30 +412,6 @@ export class Line {
   private end(open: Open): void {
     open.cancel();
     this.open.delete(open);
+    open.over();
   }
-
-  private repeat(seq: number, answer: Answer): void {
-    const { publisher } = this.deps;
-    switch (answer.kind) {
-      case 'refusedTrigger':
-        publisher.ack(seq, answer.code);
-        return;
-      case 'open':
-        publisher.ack(seq, Code.ok);
-        return;
-      case 'refusal':
-        publisher.ack(seq, Code.ok);
-        publisher.refuse(answer.part, answer.code);
-        return;
-      case 'result':
-        publisher.ack(seq, Code.ok);
-        publisher.result(answer.committed);
-        return;
-    }
-  }
-}
-
-function own(open: Open, frame: Frame, { ms }: Findings, published: Ms): Ms {
-  const command = Number.isFinite(open.fired) ? open.fired - open.part.opened : 0;
-  return command + (published - frame.ready) - ms.model - ms.bank;
 }

@@ -19,6 +19,30 @@ export interface Facts {
   /** A PLC that used to send its heartbeat has stopped (contract, `plc/heartbeat`). */
   plcSilent: boolean;
   freeRun: boolean;
+  /** Command 6. */
+  halted: boolean;
+  /** Announcements and exposures have parted; command 7 ends it. */
+  mismatch: boolean;
+  /** Another rig lives under this station's name. */
+  foreignRig: boolean;
+  /** Parts that a command asked for, without triggers (commands 4 and 5). */
+  execution: '' | 'SingleExecution' | 'ContinuousExecution';
+}
+
+/** Before anything is known. */
+export function firstFacts(freeRun: boolean): Facts {
+  const nothing = { cameraLost: false, cameraEnded: false, diskLow: false, logLost: false, brokerHold: false, plcSilent: false };
+  return {
+    started: false,
+    stopping: false,
+    noJob: Code.ok,
+    ...nothing,
+    freeRun,
+    halted: false,
+    mismatch: false,
+    foreignRig: false,
+    execution: '',
+  };
 }
 
 /**
@@ -28,6 +52,7 @@ export interface Facts {
 export function stateOf(facts: Facts): Pick<StationState, 'state' | 'sub' | 'ready' | 'code'> {
   const not = (state: StateName, code: Code) => ({ state, sub: '' as SubState, ready: 0 as const, code });
   if (facts.stopping) return not('Halted', Code.notReady);
+  if (facts.foreignRig) return not('Error', Code.foreignRig);
   if (facts.logLost) return not('Error', Code.logUnavailable);
   if (facts.diskLow) return not('Error', Code.diskLow);
   if (facts.noJob !== Code.ok) return not('Preoperational', facts.noJob);
@@ -36,6 +61,9 @@ export function stateOf(facts: Facts): Pick<StationState, 'state' | 'sub' | 'rea
   if (facts.cameraEnded) return not('Halted', Code.cameraLost);
   if (facts.brokerHold) return not('Halted', Code.notReady);
   if (facts.plcSilent) return not('Halted', Code.plcSilent);
+  if (facts.halted) return not('Halted', Code.notReady);
+  if (facts.mismatch) return not('Halted', Code.mismatch);
+  if (facts.execution !== '') return { state: 'Operational', sub: facts.execution, ready: 0, code: Code.notReady };
   return facts.freeRun
     ? { state: 'Operational', sub: 'ContinuousExecution', ready: 0, code: Code.notReady } // free run: triggers get ack 0, 202
     : { state: 'Operational', sub: 'Ready', ready: 1, code: Code.ok };

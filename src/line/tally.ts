@@ -4,6 +4,7 @@ import type { Report } from './line';
 
 /** Counts parts as they are reported. */
 export class Tally {
+  private before = 0; // triggers up to the last clear
   private ok = 0;
   private ng = 0;
   private undecided = 0;
@@ -15,6 +16,19 @@ export class Tally {
 
   /** `triggers`: how many have come, refused ones too. */
   constructor(private readonly triggers: () => number) {}
+
+  /** Counts from zero (command 40). */
+  clear(): void {
+    this.before = this.triggers();
+    this.ok = 0;
+    this.ng = 0;
+    this.undecided = 0;
+    this.errors = 0;
+    this.timed = 0;
+    this.total = 0;
+    this.min = Number.POSITIVE_INFINITY;
+    this.max = 0;
+  }
 
   add({ verdict, age }: Pick<Report, 'verdict' | 'age'>): void {
     if (verdict.evaluation === Evaluation.OK) this.ok++;
@@ -32,7 +46,7 @@ export class Tally {
     const { ok, ng, undecided, errors, timed, total, min, max } = this;
     const none = timed === 0;
     return {
-      triggers: this.triggers(),
+      triggers: this.triggers() - this.before,
       ok,
       ng,
       undecided,

@@ -11,6 +11,8 @@ export interface Rule {
   tResult: Ms; // = the station's TTL
   heartbeat: Ms; // period
   acceptSimulated: boolean; // commissioning only; a running line says false
+  /** Hardware trigger: from the announcement to the part's sensor edge at the most; T_result then counts from the edge. */
+  tEdge?: Ms;
 }
 
 export const defaultRule: Rule = { tAck: 100, tResult: 1500, heartbeat: 1000, acceptSimulated: false };
@@ -22,6 +24,7 @@ export type Input =
   | { kind: 'acquired'; seq: number }
   | { kind: 'result'; v: number; seq: number; ok: number; isSimulated: number; recipeId: number; code: number }
   | { kind: 'heartbeat'; hb: number }
+  | { kind: 'edge'; seq: number } // hardware trigger: the part is at the sensor
   | { kind: 'left'; seq: number } // the part has left the camera
   | { kind: 'tick' };
 
@@ -37,6 +40,8 @@ export const rejections = [
   'wrongVersion',
   'heartbeat',
   'superseded',
+  'noEdge',
+  'acquiredEarly',
 ] as const;
 export type Rejection = (typeof rejections)[number];
 
@@ -48,6 +53,7 @@ export type Decision =
 interface OpenPart {
   recipeId: number;
   sent: Ms;
+  edge: Ms | null;
   acked: boolean;
   acquired: boolean;
   left: boolean;
@@ -81,7 +87,7 @@ export class Acceptance {
         if (input.seq > 0) {
           if (this.parts.has(input.seq)) decisions.push(this.reject(input.seq, 'superseded', 0));
           this.accepted.delete(input.seq);
-          this.parts.set(input.seq, { recipeId: input.recipeId, sent: now, acked: false, acquired: false, left: false, passed: false });
+          this.parts.set(input.seq, { recipeId: input.recipeId, sent: now, edge: null, acked: false, acquired: false, left: false, passed: false });
         }
         break;
       case 'heartbeat':
@@ -103,7 +109,12 @@ export class Acceptance {
         if (input.ack !== 1) return [this.reject(input.seq, 'ackRefused', input.code)];
         part.acked = true; // in time: a late one meets a part already rejected
         break;
+      case 'edge':
+        part.edge ??= now;
+        break;
       case 'acquired':
+        // Only this part's own edge can have caused an exposure of it.
+        if (this.rule.tEdge !== undefined && part.edge === null) return [this.reject(input.seq, 'acquiredEarly', 0)];
         if (part.left && !part.acquired) return [this.reject(input.seq, 'acquiredLate', 0)];
         part.acquired = true;
         break;
@@ -146,9 +157,13 @@ export class Acceptance {
   private expire(now: Ms): Decision[] {
     const decisions: Decision[] = [];
     for (const [seq, part] of this.parts) {
+      const { tEdge } = this.rule;
       const waited = now - part.sent;
+      const since = tEdge === undefined ? part.sent : part.edge;
       if (!part.acked && waited > this.rule.tAck) decisions.push(this.reject(seq, 'noAck', 0));
-      else if (waited >= this.rule.tResult) decisions.push(this.reject(seq, part.acquired ? 'noResult' : 'noAcquired', 0));
+      else if (since === null) {
+        if (tEdge !== undefined && waited > tEdge) decisions.push(this.reject(seq, 'noEdge', 0));
+      } else if (now - since >= this.rule.tResult) decisions.push(this.reject(seq, part.acquired ? 'noResult' : 'noAcquired', 0));
     }
     return decisions;
   }

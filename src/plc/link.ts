@@ -5,17 +5,19 @@
  * subscribed -> online, state, about, alarms, last -> up. Nothing a gate acts on leaves before `up`, and nothing waits for it.
  */
 import { Code, codes, Evaluation, ResultState } from '../codes';
-import type { Diagnostics } from '../diagnostics';
 import { reason, VerdictdError } from '../errors';
 import { version } from '../package';
-import type { Cancel, Clock, Committed, Ms, Part, Publisher, StationState, Stats, TriggerRequest } from '../ports';
-import { type CredentialFiles, readCredentials } from './credentials';
+import type { Cancel, Committed, Ms, Part, Publisher, StationState, TriggerRequest } from '../ports';
+import { type CommandCounters, CommandDoor } from './command_door';
+import { readCredentials } from './credentials';
+import { ForeignRig } from './foreign';
 import { Inbound, type InboundCounters } from './inbound';
-import { Journal, type Outbox } from './journal';
+import { Journal } from './journal';
+import type { LinkDeps, LinkOptions } from './link_options';
 import { parsePlcHeartbeat } from './parse';
 import { release, Told } from './release';
+import { replay } from './replay';
 import {
-  type About,
   encodeAbout,
   encodeAck,
   encodeAcquired,
@@ -34,35 +36,16 @@ import {
 } from './topics';
 import { Wire } from './wire';
 
-export interface LinkOptions extends CredentialFiles {
-  url: string; // mqtt://host:port or mqtts://host:port
-  station: string; // [a-z0-9-]{1,32}
-  base: string; // base topic, e.g. verdictd/demo
-  ttl: Ms; // of a verdict, from trigger to publish
-  heartbeat: Ms; // period
-  acceptSimulated: boolean; // commissioning: simulated parts may be ok
-  triggerMode: About['triggerMode'];
-  maxOpen: number;
-  /** Triggers handled per second; what exceeds it is counted, not answered. Default 100. */
-  triggersPerSecond?: number;
-}
-
-export interface LinkDeps {
-  clock: Clock;
-  diagnostics: Diagnostics;
-  outbox: Outbox;
-  /** Last sequence number used, for the heartbeat: the PLC continues behind it. */
-  lastSeq: () => number;
-  stats?: () => Stats;
-  /** Told when `connected()` changes, so that the state can follow at once. */
-  onConnection?: (connected: boolean) => void;
-}
+export type { LinkDeps, LinkOptions } from './link_options';
 
 const own: readonly PlainTopic[] = ['ack', 'acquired', 'result', 'result/csv', 'heartbeat', 'journal', 'cmd/rsp'];
 const settle: Ms = 200; // brokers send what they retained right after SUBACK; there is no end mark
 const leftoversMax = 1_000; // retained topics cleared per connect
 const everyCode = Object.values(Code).filter((code) => code !== Code.ok);
 const stateEvery = 10; // heartbeats
+const foreignPeriods = 3; // of `state`: a foreign rig that was not heard for so long has gone
+const foreignRig =
+  'another rig lives under the name of this station: no trigger is answered (702) until it is gone; give each station its own name';
 const plcSilence: Ms = 3_000; // contract, `plc/heartbeat`
 const complainEvery: Ms = 60_000;
 const triggersPerSecond = 100; // three times the 30 parts/s a fast line makes
@@ -73,6 +56,9 @@ export class MqttLink implements Publisher {
   private readonly inbound: Inbound;
   private readonly journal: Journal;
   private readonly told = new Told();
+  private readonly foreign: ForeignRig;
+  private readonly door: CommandDoor | null;
+  private readonly onLost = new Set<() => void>();
   private readonly alarms = new Set<Code>();
   private wire: Wire | null = null;
   private session = 0; // of the broker connection; what an older one left behind is dropped
@@ -101,6 +87,9 @@ export class MqttLink implements Publisher {
   ) {
     this.topics = topicsUnder(options.base);
     this.inbound = new Inbound(options.triggersPerSecond ?? triggersPerSecond, deps.clock);
+    this.foreign = new ForeignRig(foreignPeriods * stateEvery * options.heartbeat, deps.clock);
+    const respond = (payload: string): void => void this.live('cmd/rsp', payload);
+    this.door = deps.command === undefined ? null : new CommandDoor(deps.command, deps.clock, respond);
     this.journal = new Journal(
       deps.outbox,
       (payload, acked) => this.up && (this.wire?.send(this.topics.of('journal'), payload, { qos: 1, acked }) ?? false),
@@ -183,7 +172,7 @@ export class MqttLink implements Publisher {
     const before = this.current;
     this.current = { ...state };
     if (!this.up) return;
-    this.keep('state', encodeState(state));
+    this.tellState(state);
     if (before?.bundle !== state.bundle || before.config !== state.config) this.keep('about', this.about(state));
   }
 
@@ -204,9 +193,26 @@ export class MqttLink implements Publisher {
     return this.plcBeat !== null && this.deps.clock.now() - this.plcBeat.changed > plcSilence;
   }
 
-  /** Counts since start; `suppressed`: actuation messages that found no broker and were dropped. */
-  counters(): InboundCounters & { suppressed: number } {
-    return { ...this.inbound.counters, suppressed: this.suppressed };
+  /** True while another rig lives under this station's name: no trigger is answered (702). */
+  foreignRig(): boolean {
+    return this.foreign.lives;
+  }
+
+  /** Sends the journal from one number to another again, as history; resolves with how many entries that were. */
+  replay(from: number, to: number): Promise<number> {
+    return replay(from, to, {
+      entries: this.deps.entries ?? (() => Promise.reject(new Error('this link has no journal to read'))),
+      send: (payload, acked) => this.up && (this.wire?.send(this.topics.of('journal'), payload, { qos: 1, acked }) ?? false),
+      onLost: (lost) => {
+        this.onLost.add(lost);
+        return () => this.onLost.delete(lost);
+      },
+    });
+  }
+
+  /** Counts since start. `suppressed`: actuation messages that found no broker; `foreignTriggers`: not answered because of 702. */
+  counters(): InboundCounters & Partial<CommandCounters> & { suppressed: number; foreignTriggers: number } {
+    return { ...this.inbound.counters, ...this.door?.counters, suppressed: this.suppressed, foreignTriggers: this.foreign.ignored };
   }
 
   /** Says online 0 and DISCONNECT, so that no will is needed; the journal gets what time there is. */
@@ -235,6 +241,9 @@ export class MqttLink implements Publisher {
     if (wire === null) return;
     await this.sweep(wire, session);
     if (session !== this.session) return;
+    this.foreign.connected();
+    await wire.subscribe([topics.of('state'), ...(this.door === null ? [] : [topics.of('cmd')])], 1);
+    if (session !== this.session) return;
     this.hears = await wire.subscribe([topics.of('trigger'), topics.of('plc/heartbeat'), topics.of('online')], 1);
     if (session !== this.session || this.stopping) return;
     this.up = true;
@@ -249,7 +258,7 @@ export class MqttLink implements Publisher {
     }
     this.keep('online', encodeOnline(1));
     if (this.current !== null) {
-      this.keep('state', encodeState(this.current));
+      this.tellState(this.current);
       this.keep('about', this.about(this.current));
     }
     for (const code of this.alarms) this.publishAlarm(code);
@@ -282,6 +291,8 @@ export class MqttLink implements Publisher {
     this.session++;
     this.up = false;
     this.journal.pause();
+    for (const lost of [...this.onLost]) lost();
+    this.onLost.clear();
     this.complained = -Infinity;
     if (was) this.deps.onConnection?.(false);
   }
@@ -312,6 +323,10 @@ export class MqttLink implements Publisher {
   private receive(topic: string, payload: Buffer, retained: boolean): void {
     const { topics } = this;
     if (topic === topics.of('trigger')) {
+      if (this.foreign.lives) {
+        this.foreign.ignored++;
+        return;
+      }
       const request = this.inbound.trigger(payload, retained);
       if (request === null || 'bad' in request) this.grumble();
       if (request === null) return;
@@ -323,11 +338,20 @@ export class MqttLink implements Publisher {
     } else if (topic === topics.of('plc/heartbeat')) {
       const counter = retained ? null : parsePlcHeartbeat(payload);
       if (counter !== null && counter !== this.plcBeat?.counter) this.plcBeat = { counter, changed: this.deps.clock.now() };
+    } else if (topic === topics.of('cmd')) {
+      this.door?.receive(payload, retained);
+    } else if (topic === topics.of('state')) {
+      if (!retained && this.foreign.heard(payload, this.current?.bootId ?? '')) this.deps.diagnostics.error({ topic }, foreignRig);
     } else if (topic === topics.of('online')) {
       this.sawOffline = payload.toString('latin1') !== encodeOnline(1);
     } else if (retained && payload.length > 0 && this.leftovers.size < leftoversMax) {
       this.leftovers.add(topic);
     }
+  }
+
+  private tellState(state: StationState): void {
+    this.foreign.sent();
+    this.keep('state', encodeState(state));
   }
 
   /** Drift-free; a blocked loop skips beats rather than catching up in a burst. */
@@ -345,7 +369,7 @@ export class MqttLink implements Publisher {
     if (!this.up) return;
     this.pulse();
     if (++this.beats % stateEvery === 0) {
-      if (this.current !== null) this.keep('state', encodeState(this.current));
+      if (this.current !== null) this.tellState(this.current);
       if (this.deps.stats !== undefined) this.wire?.send(this.topics.of('stats'), encodeStats(this.deps.stats()), { qos: 0, retain: true });
     }
     // An older connection's will may come after our own `1`.
@@ -372,8 +396,8 @@ export class MqttLink implements Publisher {
   }
 
   /** An actuation message: to a connected broker now, or never. */
-  private live(name: PlainTopic, payload: string): boolean {
-    const sent = this.up && (this.wire?.send(this.topics.of(name), payload, { qos: 1, actuation: true }) ?? false);
+  private live(name: PlainTopic, payload: string, now = false): boolean {
+    const sent = this.up && (this.wire?.send(this.topics.of(name), payload, { qos: 1, actuation: true, now }) ?? false);
     if (!sent) this.suppressed++;
     return sent;
   }
@@ -400,10 +424,13 @@ export class MqttLink implements Publisher {
       partId: part.partId,
       resultId: part.resultId,
     };
-    const sent = this.live('result', encodeResult(fields));
+    const sent = this.live('result', encodeResult(fields), true); // a gate waits for it; everything else can wait for that
     this.live('result/csv', encodeResultCsv(fields));
-    this.last = encodeLast(fields);
-    if (this.up) this.keep('last', this.last);
+    const last = encodeLast(fields);
+    this.last = last;
+    setImmediate(() => {
+      if (this.up) this.keep('last', last);
+    });
     return sent;
   }
 

@@ -72,23 +72,31 @@ function fromCsv(text: string): TriggerFields | BadTrigger {
 /** `"key" : "text"` or `"key" : token`, then a comma or the end. A number at the very end of a cut payload does not match. */
 const member = /[ \t\r\n]*"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*(?:"([^"\\]*)"|([^\s"{}[\],:]+))[ \t\r\n]*([,}])/y;
 
-function fromJson(text: string): TriggerFields | BadTrigger {
-  const seen = new Map<string, { text: string; quoted: boolean }>();
+interface Members {
+  seen: Map<string, { text: string; quoted: boolean }>;
+  wellFormed: boolean;
+  /** The key asked for came twice, or may have. */
+  ambiguous: boolean;
+}
+
+/** The members of a flat object; `doubtful` names the one that must come once. */
+function membersOf(text: string, doubtful: string): Members {
+  const seen: Members['seen'] = new Map();
   let wellFormed = false;
-  let ambiguousSeq = false;
+  let ambiguous = false;
   member.lastIndex = 1;
   for (;;) {
     const at = member.lastIndex;
     const match = member.exec(text);
     if (match === null) {
       wellFormed = false;
-      // A second `seq` that no longer parses still makes the first one doubtful.
-      if (text.indexOf('"seq"', at) !== -1) ambiguousSeq = true;
+      // A second one that no longer parses still makes the first one doubtful.
+      if (text.indexOf(`"${doubtful}"`, at) !== -1) ambiguous = true;
       break;
     }
     const [, key = '', quoted, token, end] = match;
     if (seen.has(key)) {
-      if (key === 'seq') ambiguousSeq = true;
+      if (key === doubtful) ambiguous = true;
       seen.set('duplicate key', { text: '', quoted: false });
     }
     seen.set(key, quoted === undefined ? { text: token ?? '', quoted: false } : { text: quoted, quoted: true });
@@ -97,8 +105,13 @@ function fromJson(text: string): TriggerFields | BadTrigger {
       break;
     }
   }
+  return { seen, wellFormed, ambiguous };
+}
+
+function fromJson(text: string): TriggerFields | BadTrigger {
+  const { seen, wellFormed, ambiguous } = membersOf(text, 'seq');
   const rawSeq = seen.get('seq');
-  const seq = rawSeq === undefined || rawSeq.quoted || ambiguousSeq ? 0 : seqOf(rawSeq.text);
+  const seq = rawSeq === undefined || rawSeq.quoted || ambiguous ? 0 : seqOf(rawSeq.text);
   const rawPart = seen.get('partId') ?? { text: '', quoted: true };
   const rawRecipe = seen.get('recipeId') ?? { text: '0', quoted: false };
   const partId = rawPart.quoted ? partIdOf(rawPart.text) : null;
@@ -111,4 +124,29 @@ function fromJson(text: string): TriggerFields | BadTrigger {
 /** The PLC's life counter, 0..4294967295 (UDINT), or null. */
 export function parsePlcHeartbeat(payload: Buffer): number | null {
   return payload.length > 64 ? null : integerOf(textOf(payload), 4294967295);
+}
+
+export interface CommandFields {
+  id: number; // 0..2147483647, the caller's
+  cmd: number; // 0..65535
+  arg: string; // '' where absent
+}
+
+/** A command, `{"id":7,"cmd":2,"arg":"3"}`: keys in any order, `arg` quoted or a number, or absent. Null for anything else. */
+export function parseCommand(payload: Buffer): CommandFields | null {
+  if (payload.length > payloadBytes) return null;
+  const text = textOf(payload);
+  if (!text.startsWith('{')) return null;
+  const { seen, wellFormed } = membersOf(text, 'id');
+  const known = [...seen.keys()].every((key) => key === 'id' || key === 'cmd' || key === 'arg');
+  const number = (key: string, max: number): number | null => {
+    const raw = seen.get(key);
+    return raw === undefined || raw.quoted ? null : integerOf(raw.text, max);
+  };
+  const id = number('id', seqMax);
+  const cmd = number('cmd', 65535);
+  const arg = seen.get('arg');
+  if (!wellFormed || !known || id === null || cmd === null) return null;
+  if (arg !== undefined && !arg.quoted && integerOf(arg.text, seqMax) === null) return null;
+  return { id, cmd, arg: arg === undefined ? '' : arg.text.replace(edges, '') };
 }

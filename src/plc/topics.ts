@@ -6,7 +6,7 @@
  */
 import { type Code, codes, type Evaluation, type ResultState } from '../codes';
 import { VerdictdError } from '../errors';
-import type { StateName, StationState, Stats } from '../ports';
+import type { CameraHealth, StateName, StationState, Stats } from '../ports';
 import { seqMax } from '../seq';
 import { wordOf } from '../verdict_word';
 
@@ -158,7 +158,7 @@ export const topicTable = {
     qos: 1,
     retain: false,
     actuation: true,
-    served: false,
+    served: true,
     payload: '{"id":7,"cmd":2,"arg":"3"}',
     meaning: 'commands',
   },
@@ -167,7 +167,7 @@ export const topicTable = {
     qos: 1,
     retain: false,
     actuation: true,
-    served: false,
+    served: true,
     payload: '{"v":1,"id":7,"cmd":2,"ok":1,"code":0}',
     meaning: 'answers to commands',
   },
@@ -288,6 +288,10 @@ export function encodeAck(seq: number, code: Code): string {
   return `{"v":1,"seq":${integer(seq, limits.seq)},"ack":${code === 0 ? 1 : 0},"code":${code}}`;
 }
 
+export function encodeCommandResponse(id: number, cmd: number, answer: { ok: 0 | 1; code: Code }): string {
+  return `{"v":1,"id":${integer(id, limits.seq)},"cmd":${integer(cmd, 65535)},"ok":${answer.ok},"code":${answer.code}}`;
+}
+
 export function encodeAcquired(seq: number): string {
   return `{"v":1,"seq":${integer(seq, limits.seq)}}`;
 }
@@ -313,13 +317,39 @@ export function encodeAlarm(code: Code, name: string, text: string): string {
   return `{"v":1,"code":${code},"name":"${label(name)}","text":"${label(text)}"}`;
 }
 
+/** Reasons for frames that were not judged, in the order of their keys; causes of the native side that mean the same are one. */
+const faultKeys: readonly [string, readonly string[]][] = [
+  ['faultLost', ['lost']],
+  ['faultTimeout', ['timeout', 'transient']],
+  ['faultIncomplete', ['incomplete', 'short', 'unusable']],
+  ['faultDuplicate', ['duplicate']],
+  ['faultFrozen', ['frozen']],
+  ['faultWrongSize', ['wrongSize', 'wrongFormat']],
+  ['faultLate', ['late']],
+  ['faultMissed', ['missed']],
+  ['faultNoSlot', ['noFreeSlot']],
+];
+
+/** Keys of `stats` behind those of the first version. Temperature in tenths of a degree, -32768 where there is none; throughput in kB/s. */
+function cameraKeys({ connected, frames, faults, temperature, values = {} }: CameraHealth): string {
+  const count = (value: number | undefined) => integer(value ?? 0, 4294967295);
+  const tenths =
+    temperature === null || !Number.isFinite(temperature) ? -32768 : Math.max(-32767, Math.min(32767, Math.round(temperature * 10)));
+  const byCause = faultKeys.map(([key, causes]) => `"${key}":${count(causes.reduce((sum, cause) => sum + (faults[cause] ?? 0), 0))}`);
+  return (
+    `,"cameraConnected":${connected ? 1 : 0},"cameraFrames":${count(frames)},"cameraTemperature":${tenths},` +
+    `"cameraUptime":${count(values.DeviceUptime)},"linkErrors":${count(values.LinkErrorCount)},` +
+    `"linkRecoveries":${count(values.LinkRecoveryCount)},"throughput":${count((values.DeviceLinkCurrentThroughput ?? 0) / 1000)},${byCause.join(',')}`
+  );
+}
+
 export function encodeStats(s: Stats): string {
   const count = (value: number) => integer(value, 4294967295); // UDINT
   const closed = s.ok + s.ng + s.undecided + s.errors;
   const fpy = closed > 0 ? Math.floor((s.ok / closed) * 1e6) : 0; // ppm; never rounded up to a yield that was not reached
   return (
     `{"v":1,"triggers":${count(s.triggers)},"ok":${count(s.ok)},"ng":${count(s.ng)},"undecided":${count(s.undecided)},` +
-    `"errors":${count(s.errors)},"timeMin":${count(s.timeMin)},"timeAvg":${count(s.timeAvg)},"timeMax":${count(s.timeMax)},"fpy":${integer(fpy, 1000000)}}`
+    `"errors":${count(s.errors)},"timeMin":${count(s.timeMin)},"timeAvg":${count(s.timeAvg)},"timeMax":${count(s.timeMax)},"fpy":${integer(fpy, 1000000)}${s.camera === undefined ? '' : cameraKeys(s.camera)}}`
   );
 }
 

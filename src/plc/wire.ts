@@ -34,6 +34,8 @@ export interface Send {
   retain?: boolean;
   /** A gate acts on it: if the broker does not confirm it in time the connection is given up (see `watch`). */
   actuation?: boolean;
+  /** Handed to the socket before `send` returns, not with what else is said in this turn of the loop. */
+  now?: boolean;
   /** Called once, at PUBACK; never if the connection goes first. */
   acked?: () => void;
 }
@@ -135,6 +137,7 @@ export class Wire {
       how.acked?.();
     });
     const id = client.getLastMessageId();
+    if (how.now === true) client.stream.uncork(); // mqtt.js corks the stream until the next tick
     this.inFlight.set(id, { since: this.options.clock.now(), actuation: how.actuation ?? false });
     return true;
   }

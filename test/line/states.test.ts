@@ -12,6 +12,10 @@ const fine: Facts = {
   brokerHold: false,
   plcSilent: false,
   freeRun: false,
+  halted: false,
+  mismatch: false,
+  foreignRig: false,
+  execution: '',
 };
 
 test.each([
@@ -26,6 +30,10 @@ test.each([
   ['files at their end', { cameraEnded: true }, 'Halted', 301],
   ['PLC silent', { plcSilent: true }, 'Halted', 703],
   ['stopping', { stopping: true }, 'Halted', 202],
+  ['halted by command', { halted: true }, 'Halted', 202],
+  ['announcements and exposures have parted', { mismatch: true }, 'Halted', 206],
+  ['another rig under this name', { foreignRig: true, halted: true }, 'Error', 702],
+  ['a single job', { execution: 'SingleExecution' }, 'Operational', 202],
   ['free run', { freeRun: true }, 'Operational', 202],
 ] as const)('%s: not ready, with a reason', (_name, over, state, code) => {
   expect(stateOf({ ...fine, ...over })).toMatchObject({ state, ready: 0, code });

@@ -169,3 +169,29 @@ test('docs/mqtt.md carries the tables of the code', () => {
   expect(between('topics: made by topicTableMarkdown()')).toBe(wire.topicTableMarkdown());
   expect(between('codes: made by codeTableMarkdown()')).toBe(wire.codeTableMarkdown());
 });
+
+test('stats: what the camera says of itself stands behind the keys of the first version; integers only, whatever it says', () => {
+  const counts = { triggers: 1, ok: 1, ng: 0, undecided: 0, errors: 0, timeMin: 1, timeAvg: 1, timeMax: 1 };
+  const camera = { connected: true, alive: 0, frames: 7, faults: { incomplete: 2, short: 1, frozen: 4 }, temperature: 41.26 };
+  const values = { DeviceUptime: 3600, LinkErrorCount: 3, DeviceLinkCurrentThroughput: 199_999_500 };
+  const text = wire.encodeStats({ ...counts, camera: { ...camera, values } });
+  expect(text.startsWith(wire.encodeStats(counts).slice(0, -1))).toBe(true);
+  expect(JSON.parse(text)).toMatchObject({
+    cameraConnected: 1,
+    cameraFrames: 7,
+    cameraTemperature: 413,
+    cameraUptime: 3600,
+    linkErrors: 3,
+    throughput: 200_000,
+    faultIncomplete: 3,
+    faultFrozen: 4,
+    faultLost: 0,
+  });
+  for (const temperature of [null, Number.NaN, -1e9, 1e9]) {
+    const odd = wire.encodeStats({
+      ...counts,
+      camera: { ...camera, temperature, values: { DeviceUptime: Number.NaN, LinkErrorCount: -1 } },
+    });
+    for (const value of Object.values(JSON.parse(odd) as object)) expect(Number.isInteger(value)).toBe(true);
+  }
+});
