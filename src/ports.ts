@@ -229,8 +229,8 @@ export interface Log {
   /** A picture written after the verdict has left. */
   image(record: ImageRecord): Promise<void>;
   event(kind: string, detail: string): Promise<void>;
-  /** What a used sequence number was answered with, where it is in the log. */
-  find(seq: number): Promise<Verdict | null>;
+  /** What a used sequence number was answered with, where it is in the log; released 0 where the wire said no in the end. */
+  find(seq: number): Promise<Committed | null>;
   backlog(after: number, n: number): Promise<Entry[]>;
   delivered(upTo: number): Promise<void>;
   /** Monotonic ms of the last proof of life of the writer. */
@@ -277,7 +277,7 @@ export interface Publisher {
   ack(seq: number, code: Code): void;
   /** Exposure ended: the part may move. */
   acquired(seq: number): void;
-  /** The verdict; ok is worked out here from the committed verdict and its age. Returns what was released. */
+  /** The verdict; ok is worked out here from the committed verdict and its age. Returns what was released, once it is with the socket. */
   result(committed: Committed): { ok: 0 | 1; age: Ms };
   /** A timely no, ahead of (or instead of) a commit: ok 0 by construction. */
   refuse(part: Part, code: Code): void;
@@ -301,4 +301,6 @@ export interface Stats {
   timeMin: number;
   timeAvg: number;
   timeMax: number;
+  /** How the camera is; absent before there is one. */
+  camera?: CameraHealth;
 }

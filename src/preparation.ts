@@ -11,6 +11,8 @@ import { ModelInspector } from './inspect/inspector';
 import { gate } from './inspect/quality';
 import type { Job } from './line/job';
 import type { Clock } from './ports';
+import { activeRecipe } from './recipe/active';
+import { misfit } from './recipe/fit';
 import { LiveParts } from './recipe/live';
 import type { Recipe } from './recipe/recipe';
 import { BankRunner } from './recipe/runner';
@@ -58,11 +60,12 @@ export async function prepare(deps: PreparationDeps): Promise<Prepared> {
 /** The active recipe; taught from the first parts of the line where the configuration says so and there is none for this bundle. */
 async function recipeFor(bundle: Bundle, deps: PreparationDeps): Promise<Recipe> {
   const { config, dataDir, say } = deps;
-  const { active, teach: auto } = config.recipe;
+  const { teach: auto } = config.recipe;
+  const active = (await activeRecipe(dataDir)) ?? config.recipe.active;
   if (active === null) {
     throw new VerdictdError(
       'RECIPE_MISSING',
-      'No recipe is active. Teach one (verdictd teach --recipe ID --good DIR), then set recipe.active to its id.',
+      'No recipe is active. Teach one (verdictd teach --recipe ID --good DIR), then put it in force: verdictd recipe activate ID.',
     );
   }
   const found = await loadRecipe(dataDir, active).catch((thrown: unknown) => {
@@ -74,9 +77,8 @@ async function recipeFor(bundle: Bundle, deps: PreparationDeps): Promise<Recipe>
     say(`teaching recipe ${active} from the first ${auto.shots + auto.heldOut} good parts`);
     return await autoTeach(active, bundle, deps);
   }
-  const of = found.file.bundle;
-  if (of.sha256 === bundle.sha256) return found;
-  const made = `recipe ${active} was taught with bundle ${of.name} ${of.sha256.slice(0, 8)}, the one in use is ${bundle.manifest.name} ${bundle.sha256.slice(0, 8)}`;
+  const made = misfit(found.file, bundle);
+  if (made === null) return found;
   if (!auto.auto) throw new VerdictdError('RECIPE_REFUSED', `${made}. Teach it again, or set bundle.path to its bundle.`);
   say(`${made}: teaching it again`);
   return await autoTeach(active, bundle, deps);

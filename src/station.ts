@@ -2,38 +2,53 @@
  * The composition root: the one place (beside the command line) that constructs adapters. `start` brings the rooms up in the order
  * in which they depend on each other and can be aborted between any two; `stop` takes them down in reverse, each with a deadline.
  */
-import { statfs } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { createCamera } from './camera/create';
-import { readPicture } from './camera/picture';
 import { thumbnail } from './camera/pushed';
 import { systemClock } from './clock';
 import { Code } from './codes';
 import type { Config } from './config/load';
+import { Calls } from './control/calls';
+import { ControlServer } from './control/server';
 import type { Diagnostics } from './diagnostics';
 import { reason, VerdictdError } from './errors';
 import { Pictures } from './evidence/pictures';
-import { Engine } from './inspect/engine';
+import { Supervisor } from './health/supervisor';
 import { enginesOf } from './inspect/engine_cache';
 import type { ModelInspector } from './inspect/inspector';
-import { judgeBy } from './inspect/verdict';
+import type { Commands } from './line/commands';
 import { Exposures } from './line/exposures';
-import { bootId, ResultIds } from './line/ids';
+import { bootId, bootNumberOf, ResultIds } from './line/ids';
 import type { Job } from './line/job';
-import { Line, type Report } from './line/line';
-import { type Facts, stateOf } from './line/states';
+import type { Line, Report } from './line/line';
+import { type Facts, firstFacts, stateOf } from './line/states';
 import { Tally } from './line/tally';
 import { lockDataDir } from './lock';
+import { makeEngine } from './make_engine';
 import { EmbeddedBroker } from './plc/broker';
-import { MqttLink } from './plc/link';
+import type { MqttLink } from './plc/link';
 import { SimulatedPlc } from './plc/simulator';
-import type { Camera, Clock, Findings, Frame, Ms, StationState } from './ports';
+import type { Camera, Clock, Findings, Frame, Ms, StationState, Stats } from './ports';
 import { prepare } from './preparation';
+import { alarmsOf, obstacles } from './station/alarms';
+import { stationCommands } from './station/commands';
+import { serveStation } from './station/control';
+import { isDiskLow } from './station/disk';
+import { aliveFor, Life, type Working } from './station/life';
+import { lineOf } from './station/line';
+import { linkOf } from './station/link';
+import { serveRecords } from './station/records';
+import { Rooms } from './station/rooms';
 import { SqliteLog } from './store/log';
 
 export interface StationOptions {
   config: Config;
   dataDir: string; // absolute, exists
+  /** Who restarts this process; nobody where it is left out. */
+  supervisor?: Supervisor;
+  /** Earlier starts have crashed one after another: state and alarms only, no camera, no model. */
+  safe?: boolean;
 }
 
 export interface StationEvents {
@@ -50,18 +65,11 @@ export interface StationEvents {
 }
 
 const refreshEvery: Ms = 250;
+const selfTestTime: Ms = 60_000; // of the golden picture at start
 const freeSpaceEvery: Ms = 5_000; // contract table "commit fails": watched, not waited for
-/**
- * Without a sign of life for this long a room counts as stuck: the heartbeat stands still. Three heartbeats at the least; never less
- * than two of the longest pulse that an idle room gives, the camera's of a second.
- */
-const aliveFor = (heartbeat: Ms, ttl: Ms): Ms => Math.max(3 * heartbeat, ttl, 2_000);
-
-type Stop = (by: Ms) => Promise<void>;
-
 export class Station {
   private readonly clock: Clock;
-  private readonly undo: { room: string; stop: Stop }[] = [];
+  private readonly rooms: Rooms;
   private readonly facts: Facts;
   private state: StationState;
   private timers: NodeJS.Timeout[] = [];
@@ -72,7 +80,13 @@ export class Station {
   private camera: Camera | null = null;
   private exposures: Exposures | null = null;
   private diskLow = false;
+  private readonly life: Life;
+  private readonly born: Ms;
+  /** What commands on this machine may ask; rooms add to it. */
+  readonly calls = new Calls();
   private readonly tally = new Tally(() => this.line?.counts.triggers ?? 0);
+  /** One table for every door: MQTT, the control socket, the review page. */
+  readonly commands: Commands;
 
   constructor(
     private readonly options: StationOptions,
@@ -82,19 +96,17 @@ export class Station {
   ) {
     const { config } = options;
     this.clock = clock;
-    this.facts = {
-      started: false,
-      stopping: false,
-      noJob: Code.ok,
-      cameraLost: false,
-      cameraEnded: false,
-      diskLow: false,
-      logLost: false,
-      brokerHold: false,
-      plcSilent: false,
-      freeRun: config.trigger.source === 'freeRun',
-    };
+    this.born = clock.now();
+    this.rooms = new Rooms(clock, diagnostics);
+    this.facts = firstFacts(config.trigger.source === 'freeRun');
+    this.commands = stationCommands({
+      ...{ clock, facts: this.facts, line: () => this.line, changed: () => this.refresh(), clearStats: () => this.tally.clear() },
+      code: () => this.state.code,
+      replay: (from, to) => this.link?.replay(from, to) ?? Promise.reject(new Error('the station is still starting')),
+    });
     this.state = { ...stateOf(this.facts), recipeId: 0, ep: '', bundle: '', config: config.sha256.slice(0, 8), bootId: '' };
+    const { supervisor = new Supervisor({}, diagnostics) } = options;
+    this.life = new Life(config.plc, () => this.working(), { clock, diagnostics, supervisor, selfTest: (passed) => this.selfTest(passed) });
   }
 
   /**
@@ -104,6 +116,7 @@ export class Station {
   async start(signal: AbortSignal): Promise<void> {
     try {
       await this.bringUp(signal);
+      this.life.start();
     } catch (thrown) {
       await this.stop(this.clock.now() + 5_000);
       throw signal.aborted ? new VerdictdError('ABORTED', 'Stopped while the station was starting.', { cause: thrown }) : thrown;
@@ -113,18 +126,11 @@ export class Station {
   /** Takes every room down in reverse order by `by`; safe at any moment, more than once. */
   async stop(by: Ms): Promise<void> {
     this.facts.stopping = true;
+    this.life.stop();
     this.refresh();
     for (const timer of this.timers) clearInterval(timer);
     this.timers = [];
-    for (let room = this.undo.pop(); room !== undefined; room = this.undo.pop()) {
-      // Each room gets what is left, but never so much that the ones below it get nothing.
-      const share = Math.max(200, (by - this.clock.now()) / (this.undo.length + 1));
-      try {
-        await room.stop(this.clock.now() + share);
-      } catch (thrown) {
-        this.diagnostics.error({ room: room.room, err: reason(thrown) }, 'did not stop as it should');
-      }
-    }
+    await this.rooms.stopAll(by);
   }
 
   get current(): StationState {
@@ -136,20 +142,31 @@ export class Station {
     const { clock, diagnostics } = this;
 
     const lock = lockDataDir(dataDir);
-    this.owns('lock', async () => lock.close());
+    this.rooms.add('lock', async () => lock.close());
 
-    const log = new SqliteLog({ dir: dataDir, bootId, notice: (text) => diagnostics.warn(text) });
+    const log = new SqliteLog({
+      dir: dataDir,
+      bootId,
+      bootNumberOf,
+      notice: (text) => diagnostics.warn(text),
+      failed: (error) => {
+        diagnostics.fatal({ code: error.code }, error.message);
+        this.events.failed?.(error);
+      },
+    });
     this.log = log;
     const { lastSeq, bootNumber, aborted } = await log.start(signal);
-    this.owns('log', (by) => log.stop(by));
+    this.rooms.add('log', (by) => log.stop(by));
     this.state.bootId = bootId(bootNumber);
     if (aborted > 0) diagnostics.warn({ parts: aborted }, 'parts that an earlier run left open are closed as Aborted');
     signal.throwIfAborted();
 
+    await this.listen();
+
     if (config.broker.embedded) {
       const broker = new EmbeddedBroker(config.broker, clock, diagnostics);
       await broker.start(signal);
-      this.owns('broker', (by) => broker.stop(by));
+      this.rooms.add('broker', (by) => broker.stop(by));
     }
 
     const link = this.buildLink(log);
@@ -170,7 +187,7 @@ export class Station {
       diagnostics,
     );
     await pictures.start();
-    this.owns('pictures', (by) => pictures.stop(by));
+    this.rooms.add('pictures', (by) => pictures.stop(by));
 
     const camera = createCamera(config, (text) => diagnostics.warn(text));
     this.camera = camera;
@@ -178,15 +195,20 @@ export class Station {
     const line = this.buildLine({ log, link, exposures, pictures, ids: new ResultIds(bootNumber), lastSeq });
     this.line = line;
     link.onTrigger((request) => line.trigger(request));
-    link.progress(() => this.progressed(camera));
+    link.progress(() => this.life.progressed());
     await link.start(signal);
     if (config.plc.acceptSimulated) link.alarm(Code.simulated, true); // contract: the switch raises an alarm
-    this.owns('link', (by) => link.stop(by));
+    this.rooms.add('link', (by) => link.stop(by));
     this.timers.push(setInterval(() => this.refresh(), refreshEvery));
     this.timers.push(setInterval(() => void this.watchDisk(), freeSpaceEvery));
     await this.watchDisk();
     signal.throwIfAborted();
 
+    if (this.options.safe === true) {
+      this.facts.noJob = Code.selfTest;
+      this.refresh();
+      return;
+    }
     const job = await this.prepare(camera, signal);
     if (job !== null) {
       line.use(job);
@@ -206,7 +228,7 @@ export class Station {
         clock,
       );
       plc.start();
-      this.owns('simulated PLC', () => plc.stop());
+      this.rooms.add('simulated PLC', () => plc.stop());
     }
   }
 
@@ -241,8 +263,8 @@ export class Station {
       });
     });
     signal.addEventListener('abort', giveUp, { once: true });
-    this.owns('camera', (by) => exposures.stop(by));
-    this.owns('line', (by) => line.stop(by)); // goes first: parts under way are finished while camera and model stand
+    this.rooms.add('camera', (by) => exposures.stop(by));
+    this.rooms.add('line', (by) => line.stop(by)); // goes first: parts under way are finished while camera and model stand
     await answered;
     signal.removeEventListener('abort', giveUp);
     signal.throwIfAborted();
@@ -253,15 +275,12 @@ export class Station {
     const { config, dataDir } = this.options;
     const { clock, diagnostics } = this;
     const say = (text: string) => this.events.progress(text);
-    const engine = new Engine(config.inference, {
-      clock,
-      diagnostics,
-      tensor: async (path, input) => (await readPicture(path, input)).tensor,
-      engines: enginesOf(config.inference.engine, dataDir, { diagnostics, progress: say }),
-    });
-    this.owns('inference', (by) => engine.stop(by));
+    const engines = enginesOf(config.inference.engine, dataDir, { diagnostics, progress: say });
+    const engine = makeEngine(config.inference, { clock, diagnostics, engines });
+    this.rooms.add('inference', (by) => engine.stop(by));
     try {
       const { job, inspector } = await prepare({ config, dataDir, clock, camera, engine, signal, say });
+      await inspector.selfTest(clock.now() + selfTestTime);
       this.inspector = inspector;
       this.facts.noJob = Code.ok;
       this.state.recipeId = job.plan.recipe.number;
@@ -279,33 +298,19 @@ export class Station {
   }
 
   private buildLink(log: SqliteLog): MqttLink {
-    const { config } = this.options;
-    const { url, baseTopic, ttl, heartbeat, acceptSimulated, username, passwordFile, caFile, certFile, keyFile } = config.plc;
-    return new MqttLink(
-      {
-        url,
-        station: config.station.name,
-        base: baseTopic,
-        ttl,
-        heartbeat,
-        acceptSimulated,
-        triggerMode: config.trigger.source === 'freeRun' ? 'freeRun' : 'software',
-        maxOpen: config.line.maxOpen,
-        username,
-        passwordFile,
-        caFile,
-        certFile,
-        keyFile,
+    return linkOf(this.options.config, {
+      clock: this.clock,
+      diagnostics: this.diagnostics,
+      outbox: log,
+      lastSeq: () => this.line?.lastSeq ?? 0,
+      stats: () => this.stats(),
+      onConnection: (connected) => {
+        if (!connected) this.line?.disconnected();
+        this.refresh();
       },
-      {
-        clock: this.clock,
-        diagnostics: this.diagnostics,
-        outbox: log,
-        lastSeq: () => this.line?.lastSeq ?? 0,
-        stats: () => this.tally.read(),
-        onConnection: () => this.refresh(),
-      },
-    );
+      command: (cmd, arg) => this.commands.runNumber(cmd, arg),
+      entries: (after, n) => log.entries(after, n),
+    });
   }
 
   private buildLine(rooms: {
@@ -316,19 +321,9 @@ export class Station {
     ids: ResultIds;
     lastSeq: number;
   }): Line {
-    const { config } = this.options;
     const { log, link, exposures, pictures, ids, lastSeq } = rooms;
-    const { acceptSimulated } = config.plc;
-    const { acceptProvisional } = config.recipe;
-    return new Line(
-      {
-        freeRun: this.facts.freeRun,
-        ttl: config.plc.ttl,
-        margin: config.plc.margin,
-        maxOpen: config.line.maxOpen,
-        lot: config.line.lot,
-        config: config.sha256,
-      },
+    return lineOf(
+      this.options.config,
       {
         clock: this.clock,
         exposures,
@@ -338,9 +333,12 @@ export class Station {
         },
         log,
         publisher: link,
-        judge: judgeBy({ acceptSimulated, acceptProvisional, teaching: () => false }),
         ids,
         diagnostics: this.diagnostics,
+        mismatch: () => {
+          this.facts.mismatch = true;
+          this.refresh();
+        },
         notReady: () => {
           this.refresh();
           return this.state.code;
@@ -348,6 +346,7 @@ export class Station {
         evidence: (report, frame, findings) => this.keep(pictures, report, frame, findings),
         report: (report) => {
           this.tally.add(report);
+          this.life.part(report);
           if (report.ok === 1) this.accepted();
           this.events.report(report);
         },
@@ -361,13 +360,46 @@ export class Station {
     this.camera?.accept?.().catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'accept output not energised'));
   }
 
-  /** The heartbeat may move: camera, inference and log each gave a sign of life lately (contract, `heartbeat`). */
-  private progressed(camera: Camera): boolean {
-    const { heartbeat, ttl } = this.options.config.plc;
-    const since = this.clock.now() - aliveFor(heartbeat, ttl);
-    const camAlive = this.exposures === null || camera.health().alive >= since;
-    const modelAlive = this.inspector === null || this.inspector.alive() >= since;
-    return camAlive && modelAlive && (this.log?.alive() ?? 0) >= since;
+  private working(): Working {
+    const { camera, inspector, log } = this;
+    return { camera, exposures: this.facts.cameraEnded ? null : this.exposures, inspector, log };
+  }
+
+  /** The canary's word on the model: a wrong score takes the station out of service, a right one brings it back. */
+  private selfTest(passed: boolean): void {
+    if (this.facts.noJob === (passed ? Code.selfTest : Code.ok)) this.facts.noJob = passed ? Code.ok : Code.selfTest;
+    this.refresh();
+  }
+
+  /** The control socket; a station without one still judges. */
+  private async listen(): Promise<void> {
+    serveStation(this.calls, {
+      status: () => ({
+        state: this.state,
+        uptime: this.clock.now() - this.born,
+        broker: this.link?.connected() ?? false,
+        line: this.line,
+        stats: this.tally.read(),
+        camera: this.camera,
+        inspector: this.inspector,
+        log: this.log,
+        stages: this.life.stages().map(({ name, last }) => ({ stage: name, ms: Math.round(this.clock.now() - last) })),
+      }),
+      camera: () => this.camera,
+      exposures: () => this.exposures,
+      openParts: () => this.line?.openParts ?? 0,
+    });
+    if (this.log !== null) serveRecords(this.calls, { dataDir: this.options.dataDir, log: this.log });
+    const server = new ControlServer(this.options.dataDir, this.calls, this.diagnostics);
+    this.rooms.add('control socket', () => server.stop());
+    await server
+      .start()
+      .catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'commands cannot ask this station while it runs'));
+  }
+
+  private stats(): Stats {
+    const counts = this.tally.read();
+    return this.camera === null ? counts : { ...counts, camera: this.camera.health() };
   }
 
   private async cameraEnded(line: Line): Promise<void> {
@@ -378,23 +410,19 @@ export class Station {
   }
 
   private async watchDisk(): Promise<void> {
-    try {
-      const { bavail, bsize } = await statfs(this.options.dataDir);
-      this.diskLow = (bavail * bsize) / 2 ** 20 < this.options.config.log.minFree;
-    } catch (thrown) {
-      this.diskLow = true;
-      this.diagnostics.error({ err: reason(thrown) }, 'the free space of the data directory cannot be read');
-    }
+    this.diskLow = await isDiskLow(this.options.dataDir, this.options.config.log.minFree, this.diagnostics);
   }
 
   /** Facts to state; tells the wire when it changed. */
   private refresh(): void {
     const { facts, log, link } = this;
-    const { heartbeat, ttl, onBrokerLoss } = this.options.config.plc;
+    const { onBrokerLoss } = this.options.config.plc;
     const now = this.clock.now();
-    facts.logLost = log !== null && log.alive() > 0 && (log.unwritten.waiting > 0 || log.alive() < now - aliveFor(heartbeat, ttl));
+    facts.logLost = log !== null && log.alive() > 0 && (log.unwritten.waiting > 0 || log.alive() < now - aliveFor(this.options.config.plc));
     facts.brokerHold = onBrokerLoss === 'hold' && !(link?.connected() ?? false);
     facts.plcSilent = link?.plcSilent() ?? false;
+    facts.foreignRig = link?.foreignRig() ?? false;
+    this.line?.edges(this.camera?.health().values?.missedTriggers ?? 0);
     facts.diskLow = this.diskLow;
     const next = { ...this.state, ...stateOf(facts), ep: this.inspector?.loaded()?.provider ?? this.state.ep };
     const changed = (Object.keys(next) as (keyof StationState)[]).some((key) => next[key] !== this.state[key]);
@@ -414,29 +442,4 @@ export class Station {
     }
     frame.release();
   }
-
-  private owns(room: string, stop: Stop): void {
-    this.undo.push({ room, stop });
-  }
-}
-
-/** What keeps a station from judging without being a reason to end: it waits, and its state says why. */
-const obstacles: Partial<Record<VerdictdError['code'], Code>> = {
-  RECIPE_MISSING: Code.noRecipe,
-  RECIPE_REFUSED: Code.noRecipe,
-  TEACH_REFUSED: Code.noRecipe,
-  BUNDLE_MISSING: Code.bundleRefused,
-  BUNDLE_REFUSED: Code.bundleRefused,
-  PROVIDER_UNAVAILABLE: Code.providerLost,
-};
-
-/** Alarms that a fact sets and clears (contract, fault table). */
-function alarmsOf(facts: Facts): [Code, boolean][] {
-  return [
-    [Code.cameraLost, facts.cameraLost],
-    [Code.diskLow, facts.diskLow],
-    [Code.logUnavailable, facts.logLost],
-    [Code.plcSilent, facts.plcSilent],
-    ...Object.values(obstacles).map((code): [Code, boolean] => [code, facts.noJob === code]),
-  ];
 }

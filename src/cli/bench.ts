@@ -2,24 +2,29 @@
  * `verdictd bench`: what the line costs on this machine. Everything is real (addon, model, log with synchronous=FULL, MQTT broker on
  * loopback) but the camera: a few rendered frames of full size are shown again and again, so that drawing them costs nothing.
  * Raw session and pipeline are measured in one run, frame by frame, so that a busy machine slows both.
+ *
+ * Overhead of a part = trigger to exposure command, and from the moment its tensor is complete in its slot (the camera thread's own
+ * time stamp) to the moment the bytes of `result` have been given to the socket (the write has returned), less what the sessions of
+ * model and bank spent in onnxruntime. So it holds every hop between threads, every check of the model's outputs, the decision, the
+ * commit with its sync, and the writing of the message; preprocessing, the model, and what comes after `result` are not in it.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { defaultBundleDir, loadBundle } from '../bundle/load';
-import { readPicture } from '../camera/picture';
 import { PushedCamera, type RawImage } from '../camera/pushed';
 import type { RenderMethods } from '../camera/render_worker';
 import { monotonicMs, systemClock } from '../clock';
 import { Code } from '../codes';
 import { VerdictdError } from '../errors';
-import { Engine } from '../inspect/engine';
 import { ModelInspector } from '../inspect/inspector';
 import { judgeBy } from '../inspect/verdict';
 import type { Exposures } from '../line/exposures';
 import { bootId, ResultIds } from '../line/ids';
 import { Line, type Report } from '../line/line';
+import { makeEngine } from '../make_engine';
 import { preprocess } from '../native';
 import { EmbeddedBroker } from '../plc/broker';
 import { MqttLink } from '../plc/link';
@@ -50,6 +55,8 @@ interface Figures {
   rawSessionFps: number;
   overheadMs: Spread;
   loopStallMs: { p99: number; max: number };
+  /** Times that a thread of the process went to sleep and was woken, of all threads, the broker's and onnxruntime's too. */
+  wakeUpsPerPart: number;
   stages: Record<string, Spread>;
   cpuMsPerFrame: number;
   rssMB: number;
@@ -101,12 +108,7 @@ async function withRooms(context: Context, options: { bundle?: string; frames: n
 
   const frames = await render();
   const bundle = await loadBundle(options.bundle ?? config.bundle.path ?? defaultBundleDir());
-  const engine = new Engine(config.inference, {
-    clock: systemClock,
-    diagnostics,
-    tensor: async (path, input) => (await readPicture(path, input)).tensor,
-    engines: context.engines(),
-  });
+  const engine = makeEngine(config.inference, { diagnostics, engines: context.engines() });
   engine.start();
   rooms.add(() => engine.stop(soon()));
   const bank = new BankRunner(config.inference.threads);
@@ -218,11 +220,13 @@ async function withRooms(context: Context, options: { bundle?: string; frames: n
   // One at a time: what a part takes. The model's own time of the same parts is the raw session.
   const loop = monitorEventLoopDelay({ resolution: 1 });
   loop.enable();
+  const slept = await sleeps();
   for (let i = 0; i < options.frames; i++) {
     await inspect();
     progress.step();
   }
   loop.disable();
+  const wakeUps = (await sleeps()) - slept;
   const single = reports.splice(0);
 
   // As many as the line takes: what it can do.
@@ -258,12 +262,14 @@ async function withRooms(context: Context, options: { bundle?: string; frames: n
     rawSessionFps: round(1000 / quantile(session, 0.5)),
     overheadMs: of(({ overhead }) => overhead),
     loopStallMs: { p99: round(Math.max(0, loop.percentile(99) / 1e6 - resolution)), max: round(Math.max(0, loop.max / 1e6 - resolution)) },
+    wakeUpsPerPart: round(wakeUps / options.frames),
     stages: {
       preprocess: of(({ stages }) => stages.acquire),
       model: of(({ ms }) => ms?.model),
       bank: of(({ ms }) => ms?.bank),
       handover: of(({ stages }) => stages.handover),
       inspect: of(({ stages }) => stages.inspect),
+      inspectOwn: of(({ stages, ms }) => (stages.inspect === undefined || ms === null ? null : stages.inspect - ms.model - ms.bank)),
       commit: of(({ stages }) => stages.commit),
       publish: of(({ stages }) => stages.publish),
     },
@@ -273,6 +279,15 @@ async function withRooms(context: Context, options: { bundle?: string; frames: n
     bundle: bundle.manifest.name,
     provider: inspector.loaded()?.provider ?? '',
   };
+}
+
+/** Voluntary context switches of all threads so far. */
+async function sleeps(): Promise<number> {
+  const tasks = '/proc/self/task';
+  const texts = await Promise.all(
+    (await readdir(tasks)).map((id) => readFile(join(tasks, id, 'status'), 'utf8').catch(() => '')), // a thread may end meanwhile
+  );
+  return texts.reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(text)?.[1] ?? 0), 0);
 }
 
 async function render(): Promise<RawImage[]> {
@@ -308,6 +323,7 @@ function text(f: Figures): string[] {
     `pipeline            ${f.fps.toFixed(1)} frames/s; the session alone ${f.rawSessionFps.toFixed(1)}/s`,
     `overhead a part     ${ms(f.overheadMs)}   goal p50 <= 0.5, p99 <= 3 on a quiet machine (no preprocessing, no model)`,
     `main-loop stall     p99 ${f.loopStallMs.p99.toFixed(2)} ms, max ${f.loopStallMs.max.toFixed(2)} ms   goal <= 5`,
+    `thread wake-ups     ${f.wakeUpsPerPart.toFixed(1)} a part, of all threads`,
     ...Object.entries(f.stages).map(([name, value]) => `  ${name.padEnd(17)} ${ms(value)}`),
     `processor time      ${f.cpuMsPerFrame.toFixed(1)} ms a frame; memory ${f.rssMB.toFixed(0)} MB`,
   ];

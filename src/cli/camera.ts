@@ -1,51 +1,66 @@
-/** `verdictd camera` and `verdictd snap`: the FLIR camera by hand. Refused while a station runs. */
+/** `verdictd camera` and `verdictd snap`: the camera by hand, over Aravis with camera.kind aravis, else over Spinnaker. A running station is asked for it: a second look would stop its stream. */
 import { writeFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import sharp from 'sharp';
-import { createSpinnaker } from '../camera/create';
-import { causeOf, rangeOf } from '../camera/features';
-import type { SpinnakerCamera } from '../camera/spinnaker';
+import { createGenicam } from '../camera/create';
+import { rangeOf } from '../camera/features';
+import type { GenicamCamera } from '../camera/genicam';
+import { type Listed, type NamedFeature, readFeatures, type UserSet, userSets } from '../camera/hand';
 import { VerdictdError } from '../errors';
 import { preprocess, type Snapshot } from '../native';
 import type { Context } from './context';
 import { integer } from './options';
-import { refuseRunning } from './running';
+import { askStation, stationRuns } from './running';
 
-function cameraOf(context: Context): SpinnakerCamera {
-  refuseRunning(context);
-  return createSpinnaker(context.config(), (text) => context.io.err(text));
+function cameraOf(context: Context): GenicamCamera {
+  return createGenicam(context.config(), (text) => context.io.err(text));
 }
 
 async function list(context: Context): Promise<void> {
   const { io } = context;
-  const { library, version, devices } = await cameraOf(context).borrow((camera) => camera.list());
-  if (io.json) io.outJson({ library, version, cameras: devices });
+  const listed = stationRuns(context)
+    ? ((await askStation(context, 'camera.list', {})).value as Listed)
+    : await cameraOf(context).borrow(async (camera) => {
+        const { devices: cameras, ...library } = await camera.list();
+        return { ...library, cameras };
+      });
+  const { library, version, cameras } = listed;
+  if (io.json) io.outJson(listed);
   else {
-    io.err(`${library}, version ${version}`);
-    for (const { serial, model, vendor, speed, access } of devices) io.out([serial, vendor, model, speed, access].join('  '));
-    if (devices.length === 0) io.err('no camera is there; `verdictd doctor` checks cable, rights and USB');
+    io.err(version === '' ? library : `${library}, version ${version}`);
+    for (const { serial, model, vendor, speed, access, location } of cameras)
+      io.out([serial, vendor, model, speed, access, location].filter((text) => text !== '').join('  '));
+    if (cameras.length === 0) io.err('no camera is there; `verdictd doctor` checks cable, rights and USB');
   }
 }
 
 async function features(context: Context, names: readonly string[]): Promise<void> {
   const { io, signal } = context;
-  await cameraOf(context).borrow(async (camera) => {
-    await camera.open();
-    const wanted = names.length > 0 ? names : await camera.features();
-    for (const name of wanted) {
-      signal.throwIfAborted();
-      const feature = await camera.get(name).catch((thrown: unknown) => {
-        // A feature of the list may have become unavailable; one that was asked for by name is an answer owed.
-        const cause = causeOf(thrown);
-        if (names.length === 0 && cause !== 'lost' && cause !== 'transient') return null;
-        if (cause === 'missing') throw new VerdictdError('USAGE', `The camera has no feature ${name}; without names all are listed.`);
-        throw thrown;
+  const found = stationRuns(context)
+    ? ((await askStation(context, 'camera.features', { names })).value as NamedFeature[])
+    : await cameraOf(context).borrow(async (camera) => {
+        await camera.open();
+        return await readFeatures(camera, names, signal);
       });
-      if (feature === null) continue;
-      if (io.json) io.outJson({ name, ...feature });
-      else io.out(`${name.padEnd(34)} ${String(feature.value).padEnd(18)} ${feature.writable ? 'rw' : 'r '}  ${rangeOf(feature)}`);
-    }
-  });
+  for (const feature of found) {
+    const { name, value, writable } = feature;
+    if (io.json) io.outJson(feature);
+    else io.out(`${name.padEnd(34)} ${String(value).padEnd(18)} ${writable ? 'rw' : 'r '}  ${rangeOf(feature)}`);
+  }
+}
+
+async function save(context: Context, set: UserSet): Promise<void> {
+  const { io, signal } = context;
+  if (stationRuns(context)) await askStation(context, 'camera.userset.save', { set });
+  else await cameraOf(context).saveUserSet({ camera: {} }, set, signal);
+  if (io.json) io.outJson({ set });
+  else io.out(`the settings in force are saved in the camera as ${set}`);
+}
+
+async function take(context: Context, timeout: number): Promise<Snapshot> {
+  if (!stationRuns(context)) return await cameraOf(context).snap({ camera: {} }, timeout, context.signal);
+  const { value, bytes } = await askStation(context, 'camera.snap', { timeout });
+  return { ...(value as Omit<Snapshot, 'data'>), data: bytes };
 }
 
 /** Largest side that is rendered as a picture; larger frames are saved raw. */
@@ -74,8 +89,8 @@ interface SnapOptions {
 }
 
 async function snap(context: Context, options: SnapOptions): Promise<void> {
-  const { io, signal } = context;
-  const shot = await cameraOf(context).snap({ camera: {} }, options.timeout, signal);
+  const { io } = context;
+  const shot = await take(context, options.timeout);
   const { width, height, pixelFormat, frameId, chunk } = shot;
   const file = options.raw === true ? `${options.out}_${width}x${height}_${pixelFormat}.raw` : `${options.out}.png`;
   if (options.raw === true) await writeFile(file, shot.data);
@@ -95,7 +110,9 @@ async function snap(context: Context, options: SnapOptions): Promise<void> {
 export function registerSnap(program: Command, context: Context): void {
   program
     .command('snap')
-    .description('Take one picture with the FLIR camera as camera.spinnaker sets it up; the facts of the frame stand in a .json beside it.')
+    .description(
+      'Take one picture with the camera as camera.spinnaker (or camera.aravis) sets it up; the facts of the frame stand in a .json beside it.',
+    )
     .option('--out <name>', 'path and name of the picture, without its ending', 'snap')
     .option('--raw', 'the bytes of the sensor, for `verdictd inspect` and camera.files; without it a PNG')
     .option('--timeout <ms>', 'longest wait for a frame', integer(10, 600000), 5000)
@@ -103,14 +120,19 @@ export function registerSnap(program: Command, context: Context): void {
 }
 
 export function register(program: Command, context: Context): void {
-  const camera = program.command('camera').description('Look at FLIR cameras.');
+  const camera = program.command('camera').description('Look at cameras: FLIR over Spinnaker, or any over Aravis with camera.kind aravis.');
   camera
     .command('list')
-    .description('List the cameras there are, with library and USB speed.')
+    .description('List the cameras there are, with library and link.')
     .action(async () => list(context));
   camera
     .command('features')
     .description('Show features of the camera: value, whether it can be written now, range.')
     .argument('[name...]', 'features by their SFNC name; all that can be read without it')
     .action(async (names: string[]) => features(context, names));
+  camera
+    .command('save')
+    .description('Save the settings in force in the camera itself. Nothing else ever does.')
+    .addArgument(new Argument('<set>', 'user set that is written over').choices(userSets))
+    .action(async (set: UserSet) => save(context, set));
 }

@@ -2,13 +2,31 @@
 import { register as bench } from './bench';
 import { register as camera, registerSnap as snap } from './camera';
 import { register as config } from './config';
+import { register as dataset } from './dataset';
 import { register as doctor } from './doctor';
+import { register as evaluate } from './evaluate';
 import { register as inspect } from './inspect';
 import { register as log } from './log';
 import { register as model } from './model';
 import type { Register } from './program';
 import { register as recipe } from './recipe';
 import { register as run } from './run';
+import { register as status } from './status';
 import { register as teach } from './teach';
 
-export const commands: readonly Register[] = [run, inspect, teach, recipe, model, log, camera, snap, doctor, bench, config];
+export const commands: readonly Register[] = [
+  run,
+  status,
+  inspect,
+  teach,
+  evaluate,
+  recipe,
+  model,
+  log,
+  dataset,
+  camera,
+  snap,
+  doctor,
+  bench,
+  config,
+];

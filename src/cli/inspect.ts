@@ -1,4 +1,5 @@
 /** `verdictd inspect`: judges image files, one line each. A file that cannot be judged is a line too, and the others go on. */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, parse, relative } from 'node:path';
 import type { Command } from 'commander';
@@ -9,13 +10,14 @@ import { type Picture, readPicture } from '../camera/picture';
 import { systemClock } from '../clock';
 import { Evaluation, type Word } from '../codes';
 import { ExitCode, reason, VerdictdError } from '../errors';
-import { Engine } from '../inspect/engine';
 import { npy } from '../inspect/npy';
 import type { RunResult } from '../inspect/protocol';
 import type { GateLimits } from '../inspect/quality';
 import { gate } from '../inspect/quality';
 import { judgeBy } from '../inspect/verdict';
+import { makeEngine } from '../make_engine';
 import type { InputSpec } from '../ports';
+import { misfit } from '../recipe/fit';
 import type { Recipe } from '../recipe/recipe';
 import { loadRecipe } from '../recipe/store';
 import { wordOf } from '../verdict_word';
@@ -97,15 +99,14 @@ async function write(dir: string, name: string, data: Float32Array, shape: reado
 }
 
 /** A bundle, and a recipe that was made for it. With both options, --bundle says where the recipe's bundle lies. */
-async function load(context: Context, options: Options): Promise<{ bundle: Bundle; recipe: Recipe | null }> {
+export async function loadTerms(
+  context: Context,
+  options: Pick<Options, 'bundle' | 'recipe'>,
+): Promise<{ bundle: Bundle; recipe: Recipe | null }> {
   const recipe = options.recipe === undefined ? null : await loadRecipe(context.dataDir(), options.recipe);
   const bundle = await loadBundle(options.bundle ?? context.config().bundle.path ?? defaultBundleDir());
-  if (recipe !== null && recipe.file.bundle.sha256 !== bundle.sha256) {
-    const { name, sha256 } = recipe.file.bundle;
-    const found = `${bundle.dir} is ${bundle.manifest.name} ${bundle.sha256.slice(0, 8)}`;
-    const what = `the recipe ${recipe.file.id} was made for bundle ${name} ${sha256.slice(0, 8)}; ${found}`;
-    throw new VerdictdError('RECIPE_REFUSED', `${what}. Name its bundle with --bundle DIR, or teach the recipe again.`);
-  }
+  const wrong = recipe === null ? null : misfit(recipe.file, bundle);
+  if (wrong !== null) throw new VerdictdError('RECIPE_REFUSED', `${wrong}. Name its bundle with --bundle DIR, or teach the recipe again.`);
   return { bundle, recipe };
 }
 
@@ -165,15 +166,8 @@ export async function* inspectImages(items: readonly Item[], job: InspectJob, co
   const { bundle, recipe } = job;
   const { manifest } = bundle;
   const input: InputSpec = manifest.input;
-  const engine = new Engine(
-    { providers: job.providers, threads: job.threads },
-    {
-      clock: systemClock,
-      diagnostics: context.diagnostics(),
-      tensor: async (path, spec) => (await readPicture(path, spec)).tensor,
-      engines: context.engines(),
-    },
-  );
+  const { providers, threads } = job;
+  const engine = makeEngine({ providers, threads }, { diagnostics: context.diagnostics(), engines: context.engines() });
   const read = (item: Item | undefined): Promise<Picture | string> =>
     item === undefined || item.error !== null
       ? Promise.resolve(item?.error ?? '')
@@ -239,7 +233,7 @@ async function inspect(context: Context, paths: readonly string[], options: Opti
   const tensorOut = options.tensorOut ?? null;
   const items = await expand(paths);
   if (mapOut !== null || tensorOut !== null) refuseTwins(items);
-  const { bundle, recipe } = await load(context, options);
+  const { bundle, recipe } = await loadTerms(context, options);
   if (!io.json && bundle.manifest.bootstrap) {
     io.err(`${bundle.manifest.name} is a bootstrap model, made to start with; see \`verdictd model build\` for AD-CLIP and others.`);
   }

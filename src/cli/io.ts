@@ -13,6 +13,16 @@ interface Sink extends Writable {
   columns?: number;
 }
 
+/** A bar, and the time left once enough was done to tell; `seconds` since the work began. */
+function barOf(count: number, total: number, seconds: number): string {
+  const width = 24; // characters
+  const done = Math.round((Math.min(count, total) / Math.max(1, total)) * width);
+  const bar = ` ${'\u2588'.repeat(done)}${'\u2591'.repeat(width - done)}`;
+  if (count === 0 || count >= total || seconds < 1) return bar;
+  const left = Math.ceil((seconds / count) * (total - count));
+  return `${bar} ${left < 60 ? `${left} s` : `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')} min`} left`;
+}
+
 /** Redrawn at most so often, in ms. */
 const redraw = 100;
 
@@ -77,10 +87,11 @@ export class Io {
     if (this.stderr.isTTY !== true) return { step: () => undefined, done: () => undefined };
     let count = 0;
     let last = 0;
+    const began = Date.now();
     const draw = () => {
       last = Date.now();
       this.drawn = true;
-      this.stderr.write(`\r\u001b[K${label} ${count}${total === null ? '' : `/${total}`}`);
+      this.stderr.write(`\r\u001b[K${label} ${count}${total === null ? '' : `/${total}${barOf(count, total, (last - began) / 1000)}`}`);
     };
     draw();
     return {

@@ -1,4 +1,4 @@
-/** `verdictd log`: the decisions of this station, and the proof that nobody changed them. Reads only, beside a running station. */
+/** `verdictd log`: the decisions of this station, and the proof that nobody changed them. Labels are added, nothing is changed. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Word } from '../codes';
@@ -8,6 +8,7 @@ import { type Listed, listVerdicts } from '../store/read';
 import { verifyLog } from '../store/verify';
 import type { Context } from './context';
 import { integer, slug } from './options';
+import { actor, record } from './records';
 
 const words: readonly Word[] = ['PASS', 'FAIL', 'UNDECIDED', 'ERROR'];
 
@@ -20,7 +21,7 @@ function word(text: string): Word {
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const; // ms
 
 /** A moment (ISO 8601; without a zone local time) or an age (30m, 8h, 7d), as UTC. */
-function since(text: string): string {
+export function since(text: string): string {
   const age = /^(\d{1,6})([mhd])$/.exec(text);
   const unit = age?.[2] as keyof typeof units | undefined;
   const moment = unit === undefined ? Date.parse(text) : Date.now() - Number(age?.[1]) * units[unit];
@@ -124,6 +125,38 @@ async function verify(context: Context): Promise<void> {
   }
 }
 
+async function label(
+  context: Context,
+  resultId: string,
+  judgement: 'good' | 'bad',
+  { description, by }: { description?: string; by?: string },
+): Promise<void> {
+  const args = { resultId, label: judgement, description: description ?? '', by: actor(by) };
+  const { value } = await record(context, 'log.label', args);
+  if (context.io.json) context.io.outJson({ ...args, ...value });
+  else context.io.out(`${resultId} labelled ${judgement} by ${args.by}; its verdict stays as it was`);
+}
+
+/** A key of the log. */
+function resultKey(text: string): string {
+  if (!/^[A-Za-z0-9]{1,14}$/.test(text))
+    throw new InvalidArgumentError('Expected a result id, up to 14 letters and digits: see log list --json.');
+  return text;
+}
+
+function goodOrBad(text: string): 'good' | 'bad' {
+  if (text !== 'good' && text !== 'bad') throw new InvalidArgumentError('Expected good or bad.');
+  return text;
+}
+
+/** Up to `most` characters, at least one. */
+function textUpTo(most: number): (text: string) => string {
+  return (text) => {
+    if (text.length === 0 || text.length > most) throw new InvalidArgumentError(`Expected 1 to ${most} characters.`);
+    return text;
+  };
+}
+
 export function register(program: Command, context: Context): void {
   const log = program.command('log').description('Read the decisions of this station and prove them unaltered.');
   log
@@ -134,6 +167,16 @@ export function register(program: Command, context: Context): void {
     .option('--recipe <id>', 'only of this recipe', slug)
     .option('--since <time>', 'only from this time on (2026-11-30T06:00), or of this age (30m, 8h, 7d)', since)
     .action((options: ListOptions) => list(context, options));
+  log
+    .command('label')
+    .description('Record what a person found, beside the verdict; earlier judgements and the verdict itself stay.')
+    .argument('<result>', 'result id, as log list --json gives it', resultKey)
+    .argument('<judgement>', 'good or bad', goodOrBad)
+    .option('--description <text>', 'kind of defect', textUpTo(200))
+    .option('--by <name>', 'who judged; default: the account', textUpTo(64))
+    .action((result: string, judgement: 'good' | 'bad', options: { description?: string; by?: string }) =>
+      label(context, result, judgement, options),
+    );
   log
     .command('verify')
     .description(

@@ -4,13 +4,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildDeps, type Built, buildBundle } from '../build/bundle';
 import { importModel } from '../build/import';
 import { type MethodName, methodNames } from '../build/method';
+import { type Precision, precisions } from '../build/weights';
 import { bundlesDir, installBundle } from '../bundle/install';
 import { loadBundle } from '../bundle/load';
 import type { Bundle } from '../bundle/manifest';
-import { readPicture } from '../camera/picture';
 import { systemClock } from '../clock';
-import { Engine } from '../inspect/engine';
 import type { Loaded } from '../inspect/protocol';
+import { makeEngine, tensorOfFile } from '../make_engine';
 import { checkModel } from '../onnx/check';
 import { listRecipes } from '../recipe/store';
 import type { Context } from './context';
@@ -24,8 +24,10 @@ interface BuildOptions {
   dpamLayer?: number;
   featuresList?: number[];
   object?: string;
+  texture?: boolean;
+  featureSurgery?: boolean;
   tokenizer?: string;
-  precision: 'fp32' | 'fp16';
+  precision: Precision;
   activation?: 'quickgelu' | 'gelu';
   mapScale: number;
   golden?: string;
@@ -64,15 +66,8 @@ function rgb(least: number): (text: string) => [number, number, number] {
 
 /** Loads the bundle in the inference worker, as the station does: the golden image must score what the manifest says. */
 async function prove(bundle: Bundle, providers: readonly string[], context: Context): Promise<Loaded> {
-  const engine = new Engine(
-    { providers, threads: context.config().inference.threads },
-    {
-      clock: systemClock,
-      diagnostics: context.diagnostics(),
-      tensor: async (path, spec) => (await readPicture(path, spec)).tensor,
-      engines: context.engines(),
-    },
-  );
+  const { threads } = context.config().inference;
+  const engine = makeEngine({ providers, threads }, { diagnostics: context.diagnostics(), engines: context.engines() });
   try {
     engine.start();
     return await engine.load(bundle, null, context.signal);
@@ -85,7 +80,7 @@ async function prove(bundle: Bundle, providers: readonly string[], context: Cont
 function buildDeps(context: Context, label: string): BuildDeps & { done(): void } {
   let progress = context.io.progress(label, null);
   return {
-    tensor: async (path, input) => (await readPicture(path, input)).tensor,
+    tensor: tensorOfFile,
     prove: async (bundle) => void (await prove(bundle, ['cpu'], context)),
     stage: (what) => {
       progress.done();
@@ -124,6 +119,8 @@ async function build(context: Context, options: BuildOptions): Promise<void> {
           dpamLayer: options.dpamLayer ?? null,
           featuresList: options.featuresList ?? null,
           object: options.object ?? null,
+          texture: options.texture ?? false,
+          featureSurgery: options.featureSurgery ?? false,
           mapScale: options.mapScale,
         },
         signal: context.signal,
@@ -241,8 +238,14 @@ export function register(program: Command, context: Context): void {
     .option('--dpam-layer <n>', 'the last n - 1 blocks get a V-V path; default: 20, or all blocks where there are fewer', integer(1, 200))
     .option('--features-list <a,b>', "blocks whose tokens make the map, counted from 1; default: the authors'", blockList)
     .option('--object <name>', 'what the pictures show, for methods whose prompts name it')
+    .option('--texture', 'the object is a surface without a shape of its own (leather, carpet): words for those, with anovl')
+    .option('--feature-surgery', "the map without what both texts have in common, as CLIP Surgery's; with clip")
     .option('--tokenizer <file>', "CLIP's vocabulary: bpe_simple_vocab_16e6.txt.gz or tokenizer.json; with --object")
-    .addOption(new Option('--precision <kind>', 'arithmetic of the graph').choices(['fp32', 'fp16']).default('fp32'))
+    .addOption(
+      new Option('--precision <kind>', 'arithmetic of the graph; int8 is faster on a CPU, and runs nowhere else')
+        .choices(precisions)
+        .default('fp32'),
+    )
     .addOption(new Option('--activation <kind>', 'where the file does not tell').choices(['quickgelu', 'gelu']))
     .option('--map-scale <n>', 'factor on the map: 2 where a limit was set with a list of two blocks that were one', number(0.01, 100), 1)
     .option('--golden <file>', 'picture that proves the bundle wherever it runs; default: a drawn one')

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { monotonicMs } from '../clock';
 import { codes } from '../codes';
 import { VerdictdError } from '../errors';
+import { Supervised } from '../health/supervised';
 import type { Report } from '../line/line';
 import type { StationState } from '../ports';
-import { Station } from '../station';
+import { Station, type StationEvents } from '../station';
 import { wordOf } from '../verdict_word';
 import type { Context } from './context';
 import { integer } from './options';
@@ -36,8 +37,12 @@ async function run(context: Context, options: { table?: boolean; parts?: number 
   });
   let failure: VerdictdError | null = null;
 
-  const station = new Station({ config: context.config(), dataDir: context.makeDataDir() }, context.diagnostics(), {
+  const dataDir = context.makeDataDir();
+  const supervised = new Supervised(dataDir, process.env, context.diagnostics());
+  const setup = { config: context.config(), dataDir, supervisor: supervised.supervisor };
+  const events: StationEvents = {
     report: (report) => {
+      if (options.parts !== undefined && rows >= options.parts) return; // under way when the last one came: logged, not shown
       summary.add(report);
       if (io.json) io.outJson(jsonOf(report));
       else if (show) {
@@ -48,6 +53,7 @@ async function run(context: Context, options: { table?: boolean; parts?: number 
       if (options.parts !== undefined && rows >= options.parts) finish();
     },
     state: (state) => {
+      supervised.status(statusText(state));
       if (show && !io.json) io.err(stateLine(state));
     },
     progress: (text) => {
@@ -58,18 +64,23 @@ async function run(context: Context, options: { table?: boolean; parts?: number 
       failure = error;
       finish();
     },
-  });
+  };
 
+  let station: Station;
   try {
-    await station.start(signal);
+    station = await supervised.start((safe) => new Station({ ...setup, safe }, context.diagnostics(), events), signal);
+    supervised.ready(statusText(station.current));
   } catch (thrown) {
     // A daemon that is told to stop has done its work, however far its start had come: nothing failed.
     if (!(signal.aborted && thrown instanceof VerdictdError && thrown.code === 'ABORTED')) throw thrown;
+    supervised.ended();
     if (!io.json) io.err('stopped while starting');
     return;
   }
   await Promise.race([finished, aborted(signal)]);
+  supervised.stopping();
   await station.stop(monotonicMs() + stopTime);
+  if (failure === null) supervised.ended();
   if (!io.json) for (const line of summary.lines()) io.out(line);
   if (failure !== null) throw failure;
 }
@@ -81,9 +92,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function stateLine({ state, ready, code, ep }: StationState): string {
+function statusText({ state, ready, code, ep }: StationState): string {
   const why = code === 0 ? '' : ` (${code}: ${codes[code].text})`;
-  return `state ${state}${why}, ready ${ready}${ep === '' ? '' : `, ${ep}`}`;
+  return `${state}${why}, ready ${ready}${ep === '' ? '' : `, ${ep}`}`;
+}
+
+function stateLine(state: StationState): string {
+  return `state ${statusText(state)}`;
 }
 
 /** One verdict as JSON: what the journal says of it, and what only this process knows. */

@@ -1,7 +1,7 @@
-/** Whether a station runs on the data directory: a command must not touch its camera. */
+/** The station that runs on the data directory, where there is one: a command asks it, and touches nothing beside it. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { VerdictdError } from '../errors';
+import { type Answered, ask } from '../control/client';
 import { lockFile } from '../native';
 import type { Context } from './context';
 
@@ -13,11 +13,7 @@ export function stationRuns(context: Context): boolean {
   return lock === null;
 }
 
-/** Throws DATA_DIR_BUSY: looking for cameras from a second process stops the acquisition of the first. */
-export function refuseRunning(context: Context): void {
-  if (!stationRuns(context)) return;
-  throw new VerdictdError(
-    'DATA_DIR_BUSY',
-    `A station runs on ${context.dataDir()} and has the camera; a second look at it would stop its stream. Stop it first (systemctl stop verdictd).`,
-  );
+/** Asks the station that runs on the data directory; see control/client.ts. */
+export function askStation(context: Context, call: string, args: Record<string, unknown>): Promise<Answered> {
+  return ask(context.dataDir(), call, args, context.signal);
 }

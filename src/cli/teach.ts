@@ -4,10 +4,9 @@ import { loadBundle } from '../bundle/load';
 import type { Bundle } from '../bundle/manifest';
 import { decodeImage } from '../camera/images';
 import { listImages } from '../camera/list';
-import { readPicture } from '../camera/picture';
 import { systemClock } from '../clock';
-import { Engine } from '../inspect/engine';
 import { lockDataDir } from '../lock';
+import { makeEngine } from '../make_engine';
 import { preprocess } from '../native';
 import type { InputSpec } from '../ports';
 import { type Symmetry, symmetries } from '../recipe/recipe';
@@ -16,8 +15,9 @@ import type { GoodPart } from '../recipe/shots';
 import { type TeachDeps, type TeachOptions, type TeachReport, teach } from '../recipe/teach';
 import type { Context } from './context';
 import { integer, number, slug } from './options';
+import { addRegionOptions, type RegionOptions, regionRules } from './region_options';
 
-interface Options {
+interface Options extends RegionOptions {
   recipe: string;
   good: string[];
   bundle?: string;
@@ -25,6 +25,9 @@ interface Options {
   symmetry: Symmetry;
   falseReject: number;
   title?: string;
+  grey?: number;
+  bad?: string[];
+  limitSample?: string[];
 }
 
 const stopWithin = 10_000; // ms: a run in progress ends by itself
@@ -41,9 +44,11 @@ export function fileParts(paths: readonly string[], input: InputSpec): GoodPart[
   }));
 }
 
-export interface TeachJob extends Omit<TeachOptions, 'bundle' | 'parts'> {
+export interface TeachJob extends Omit<TeachOptions, 'bundle' | 'parts' | 'bad' | 'limitSamples'> {
   bundle: Bundle;
   paths: readonly string[];
+  badPaths?: readonly string[];
+  limitSamplePaths?: readonly string[];
   providers: readonly string[];
   threads: number;
 }
@@ -56,9 +61,7 @@ export async function teachFiles(
 ): Promise<TeachReport> {
   const { providers, threads, bundle, paths } = job;
   const input: InputSpec = bundle.manifest.input;
-  const tensor = async (path: string, spec: InputSpec): Promise<Float32Array> => (await readPicture(path, spec)).tensor;
-  const inference = { clock: systemClock, diagnostics: context.diagnostics(), tensor, engines: context.engines() };
-  const engine = new Engine({ providers, threads }, inference);
+  const engine = makeEngine({ providers, threads }, { diagnostics: context.diagnostics(), engines: context.engines() });
   const bank = new BankRunner(threads);
   try {
     engine.start();
@@ -71,7 +74,9 @@ export async function teachFiles(
       signal: context.signal,
       ...(progress === undefined ? {} : { progress }),
     };
-    return (await teach({ ...job, parts: fileParts(paths, input) }, deps)).report;
+    const bad = fileParts(job.badPaths ?? [], input);
+    const limitSamples = fileParts(job.limitSamplePaths ?? [], input);
+    return (await teach({ ...job, parts: fileParts(paths, input), bad, limitSamples }, deps)).report;
   } finally {
     await bank.end();
     await engine.stop(systemClock.now() + stopWithin);
@@ -82,10 +87,13 @@ async function run(context: Context, options: Options): Promise<void> {
   const { io } = context;
   const { inference, bundle: configured } = context.config();
   const paths = await listImages(options.good);
+  const badPaths = options.bad === undefined ? [] : await listImages(options.bad);
+  const limitSamplePaths = options.limitSample === undefined ? [] : await listImages(options.limitSample);
+  const regions = await regionRules(options);
   const bundle = await loadBundle(options.bundle ?? configured.path);
   const dataDir = context.makeDataDir();
   const lock = lockDataDir(dataDir);
-  const progress = io.progress('good parts', paths.length);
+  const progress = io.progress('parts', paths.length + badPaths.length + limitSamplePaths.length);
   try {
     const report = await teachFiles(
       {
@@ -94,6 +102,10 @@ async function run(context: Context, options: Options): Promise<void> {
         ...(options.title === undefined ? {} : { title: options.title }),
         bundle,
         paths,
+        badPaths,
+        limitSamplePaths,
+        grey: options.grey ?? 0,
+        regions,
         shots: options.shots ?? null,
         symmetry: options.symmetry,
         falseReject: options.falseReject,
@@ -121,7 +133,7 @@ function say({ io }: Context, { recipe, number: wire, shots, limit, provisional,
 }
 
 export function register(program: Command, context: Context): void {
-  program
+  const command = program
     .command('teach')
     .description('Teach a product from pictures of good parts: some become the bank, the others set the reject limit.')
     .requiredOption('--recipe <id>', 'recipe to make, or to teach again', slug)
@@ -135,5 +147,8 @@ export function register(program: Command, context: Context): void {
     )
     .option('--false-reject <share>', 'share of good parts the limit may reject', number(1e-5, 0.5), 0.005)
     .option('--title <text>', 'name for people; default: the id')
-    .action((options: Options) => run(context, options));
+    .option('--bad <dir...>', 'known-bad parts: they say how many such parts may escape, and never move the limit')
+    .option('--limit-sample <dir...>', 'the worst parts still accepted: the limit is raised until they pass')
+    .option('--grey <width>', 'half width of the grey zone around the limit, in score: such parts are UNDECIDED', number(0, 1000));
+  addRegionOptions(command).action((options: Options) => run(context, options));
 }

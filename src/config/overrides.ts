@@ -7,6 +7,7 @@ import { type Leaf, leafByEnv, leafByPath } from './tree';
 export const otherVariables: Readonly<Record<string, string>> = {
   VERDICTD_ORT_DIR: 'folder of another build of onnxruntime-node, such as one with TensorRT',
   VERDICTD_SPINNAKER_LIBRARY: 'path of the Spinnaker C library',
+  VERDICTD_ARAVIS_LIBRARY: 'path of the Aravis library',
 };
 
 /** Those of the stand-in for the camera library begin so; it reads them itself (test/fake-spinnaker). */

@@ -53,7 +53,31 @@ export const rules: readonly Rule[] = [
     paths: ['camera.kind', 'camera.spinnaker.TriggerSource', 'trigger.source'],
     find: ({ camera, trigger }) =>
       camera.kind === 'spinnaker' && camera.spinnaker.TriggerSource !== null && trigger.source === 'mqtt'
-        ? { path: 'camera.spinnaker.TriggerSource', expected: 'null, as trigger.source is mqtt' }
+        ? {
+            path: 'camera.spinnaker.TriggerSource',
+            expected: 'null, as trigger.source is mqtt (hardware: announced by the PLC, triggered by the line)',
+          }
+        : null,
+  },
+  {
+    about: 'trigger.source hardware without a line that triggers the camera',
+    paths: ['trigger.source', 'camera.kind', 'camera.spinnaker.TriggerSource', 'camera.aravis.TriggerSource'],
+    find: ({ camera, trigger }) => {
+      if (trigger.source !== 'hardware') return null;
+      if (camera.kind !== 'spinnaker' && camera.kind !== 'aravis') {
+        return { path: 'camera.kind', expected: 'spinnaker or aravis, as trigger.source is hardware' };
+      }
+      return camera[camera.kind].TriggerSource === null
+        ? { path: `camera.${camera.kind}.TriggerSource`, expected: 'an input line such as Line0, as trigger.source is hardware' }
+        : null;
+    },
+  },
+  {
+    about: 'trigger.leadMin not below trigger.leadMax',
+    paths: ['trigger.leadMin', 'trigger.leadMax'],
+    find: ({ trigger }) =>
+      trigger.leadMin >= trigger.leadMax
+        ? { path: 'trigger.leadMin', expected: `less than trigger.leadMax (${trigger.leadMax} ms)` }
         : null,
   },
   {
@@ -72,6 +96,24 @@ export const rules: readonly Rule[] = [
       return input !== null && (input === strobeLine || input === acceptLine)
         ? { path: 'camera.spinnaker.TriggerSource', expected: 'a line that is no output' }
         : null;
+    },
+  },
+  {
+    about: 'camera.aravis.TriggerSource with trigger.source mqtt: a line and the PLC cannot both start exposures',
+    paths: ['camera.kind', 'camera.aravis.TriggerSource', 'trigger.source'],
+    find: ({ camera, trigger }) =>
+      camera.kind === 'aravis' && camera.aravis.TriggerSource !== null && trigger.source === 'mqtt'
+        ? { path: 'camera.aravis.TriggerSource', expected: 'null, as trigger.source is mqtt' }
+        : null,
+  },
+  {
+    about: 'camera.aravis: TriggerSource, strobeLine and acceptLine are not three different lines',
+    paths: ['camera.aravis.TriggerSource', 'camera.aravis.strobeLine', 'camera.aravis.acceptLine'],
+    find: ({ camera: { aravis } }) => {
+      const lines = [aravis.TriggerSource, aravis.strobeLine, aravis.acceptLine].filter((line) => line !== null);
+      return new Set(lines).size === lines.length
+        ? null
+        : { path: 'camera.aravis.acceptLine', expected: 'another line than TriggerSource and strobeLine' };
     },
   },
   {

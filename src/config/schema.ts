@@ -4,7 +4,9 @@
  */
 import { z } from 'zod';
 import { levels } from '../diagnostics';
+import { aravis } from './aravis';
 import { flag, integer, key, number, path, pathExpected, section } from './key';
+import { pixelFormats } from './pixels';
 
 const slug = z.string().regex(/^[a-z0-9-]{1,32}$/);
 const slugExpected = '1 to 32 of a-z, 0-9 and -';
@@ -18,6 +20,7 @@ export const cameras = {
   simulated: { real: false },
   files: { real: false },
   spinnaker: { real: true },
+  aravis: { real: true },
 } as const satisfies Record<string, { real: boolean }>;
 export type CameraKind = keyof typeof cameras;
 const kinds = Object.keys(cameras) as [CameraKind, ...CameraKind[]];
@@ -26,8 +29,7 @@ const kinds = Object.keys(cameras) as [CameraKind, ...CameraKind[]];
 export const families = ['plate', 'board', 'moulded', 'textile', 'wood', 'leather', 'perforated', 'label'] as const;
 export const symmetries = ['none', 'flips', 'rotations', 'all'] as const;
 
-/** Of cameras: what the native side reads, and the lines of their connector. */
-export const pixelFormats = ['BayerRG8', 'BayerGB8', 'BayerGR8', 'BayerBG8', 'RGB8', 'BGR8', 'Mono8'] as const;
+/** Lines on the connector of a FLIR camera. */
 export const inputLines = ['Line0', 'Line2', 'Line3'] as const;
 export const outputLines = ['Line1', 'Line2'] as const;
 
@@ -120,7 +122,7 @@ export const schema = z.strictObject({
         }),
         TriggerSource: key(z.enum(inputLines).nullable(), null, {
           description:
-            'Line that triggers exposures; Line0 is the opto-isolated input. Only with trigger.source freeRun: its frames belong to no sequence number. null: software trigger with trigger.source mqtt, else the camera runs free',
+            'Line that triggers exposures; Line0 is the opto-isolated input. With trigger.source hardware or freeRun; in free run its frames belong to no sequence number. null: software trigger with trigger.source mqtt, else the camera runs free',
         }),
         TriggerActivation: key(z.enum(['RisingEdge', 'FallingEdge']), 'RisingEdge', { description: 'Edge of the line that triggers' }),
         TriggerDelay: key(number(0, 65535), 0, { description: "From edge to exposure; 0: the camera's least", unit: 'us' }),
@@ -163,12 +165,21 @@ export const schema = z.strictObject({
         }),
       },
     ),
+    aravis,
   }),
 
   trigger: section('What starts an inspection.', {
-    source: key(z.enum(['mqtt', 'freeRun']), 'mqtt', {
+    source: key(z.enum(['mqtt', 'hardware', 'freeRun']), 'mqtt', {
       description:
-        'mqtt: the PLC asks for each part. freeRun: the camera sets the pace; verdicts then have no sequence number and never open a gate',
+        'mqtt: the PLC asks for each part. hardware: the PLC announces each part, and its sensor triggers the camera by TriggerSource. freeRun: the camera sets the pace; verdicts then have no sequence number and never open a gate',
+    }),
+    leadMin: key(integer(1, 10000), 20, {
+      description: 'With hardware: from the receipt of an announcement to its exposure, at the least',
+      unit: 'ms',
+    }),
+    leadMax: key(integer(2, 60000), 1000, {
+      description: 'With hardware: the same at the most. Shorter than the time from part to part',
+      unit: 'ms',
     }),
   }),
 

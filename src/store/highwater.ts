@@ -1,8 +1,8 @@
 /**
  * log.highwater: how far the log had come, kept outside log.db so that rows removed from its end, or a whole file lost, show.
- * Two lines of 512 bytes (one disk sector each) are written in turn, in place, after each commit; a torn write spoils one of
- * them. Written without a sync of its own: a killed process loses nothing, a power cut at most the last `syncAfter`, and the mark
- * is never ahead of the log, which was synced before it.
+ * Two lines of 512 bytes (one disk sector each) are written in turn, in place, once a commit has been answered; a torn write
+ * spoils one of them. Written without a sync of its own: a killed process loses what it had no time for after its last answer, a
+ * power cut at most the last `syncAfter`, and the mark is never ahead of the log, which was synced before it.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';

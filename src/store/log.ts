@@ -3,22 +3,31 @@
  * memory and written when the disk takes it again: as late and not released, since the gate has been told no (contract,
  * "Handshake" 9).
  */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../clock';
 import { type ErrorCode, errors, reason, VerdictdError } from '../errors';
 import type { Committed, Entry, ImageRecord, Log, LogStart, Ms, Part, Verdict } from '../ports';
 import { WorkerClient, WorkerError, workerFile } from '../threads';
+import { imagesName } from './open';
+import type { AuditRecord, LabelRecord } from './people';
 import type { StoreMethods } from './worker';
 
 const pulse = 500; // ms between proofs of life when nothing else is asked
+const plausible = 1_000_000; // starts in a station's life: a file that tells of more has its name by chance
 const keep = 1000; // verdicts held while the disk refuses them
 
 export interface SqliteLogOptions {
   dir: string; // data directory
   /** Name of this run in every record, from its durable number. */
   bootId: (bootNumber: number) => string;
+  /** The other way, of a picture's name; null for any other. Where given, a run never takes the number of one that left pictures. */
+  bootNumberOf?: (name: string) => number | null;
   /** Told what a person should know: rows missing, a damaged file set aside, the writer restarted. */
   notice?: (text: string) => void;
+  /** Told once when log.db was removed or replaced: nothing can be logged before a restart (LOG_REMOVED). */
+  failed?: (error: VerdictdError) => void;
 }
 
 /** What is held in memory, for state and alarms. */
@@ -37,6 +46,7 @@ export class SqliteLog implements Log {
   private inFlight = 0;
   private timer: NodeJS.Timeout | null = null;
   private repairing = false;
+  private removed = false;
 
   constructor(private readonly options: SqliteLogOptions) {
     this.notice = options.notice ?? (() => undefined);
@@ -61,8 +71,10 @@ export class SqliteLog implements Log {
   private async launch(): Promise<LogStart> {
     this.client.start({ onDied: (error) => this.notice(`the writer of the log died and is started again: ${error.message}`) });
     try {
-      const { bootNumber } = await this.call('open', { dir: this.options.dir, resumed: this.bootNumber });
-      const { notices, ...started } = await this.call('begin', { bootId: this.options.bootId(bootNumber) });
+      const found = await this.call('open', { dir: this.options.dir, resumed: this.bootNumber });
+      const pictured = found.sure ? 0 : await this.lastPictured();
+      const bootNumber = Math.max(found.bootNumber, pictured + 1);
+      const { notices, ...started } = await this.call('begin', { bootId: this.options.bootId(bootNumber), bootNumber });
       this.bootNumber = bootNumber;
       for (const one of notices) this.notice(`log.db: ${one}`);
       return started;
@@ -72,6 +84,15 @@ export class SqliteLog implements Log {
     }
   }
 
+  /** The last run that left a picture: asked where nothing else remembers how many there were. */
+  private async lastPictured(): Promise<number> {
+    const { dir, bootNumberOf } = this.options;
+    if (bootNumberOf === undefined) return 0;
+    const names = await readdir(join(dir, imagesName), { recursive: true }).catch((): string[] => []);
+    const numbers = names.map((name) => bootNumberOf(basename(name)) ?? 0);
+    return numbers.reduce((last, number) => (number < plausible ? Math.max(last, number) : last), 0);
+  }
+
   open(part: Part): Promise<void> {
     return this.call('pending', part);
   }
@@ -79,14 +100,12 @@ export class SqliteLog implements Log {
   async commit(verdict: Verdict): Promise<Committed> {
     try {
       const { journalSeq, hash, existed } = await this.call('commit', verdict);
-      if (existed === 'other') {
-        throw new VerdictdError('INTERNAL', `part ${verdict.part.resultId} has another verdict in the log: a part is decided once.`);
-      }
-      return { verdict, journalSeq, hash } as unknown as Committed; // the brand has no value: see ports.ts
+      if (existed !== 'other') return { verdict, journalSeq, hash } as unknown as Committed; // the brand has no value: see ports.ts
     } catch (thrown) {
-      if (thrown instanceof VerdictdError && thrown.code === 'LOG_UNAVAILABLE') this.hold(verdict);
+      this.hold(verdict);
       throw thrown;
     }
+    throw new VerdictdError('INTERNAL', `part ${verdict.part.resultId} has another verdict in the log: a part is decided once.`);
   }
 
   image(record: ImageRecord): Promise<void> {
@@ -97,8 +116,22 @@ export class SqliteLog implements Log {
     return this.call('event', { kind, detail });
   }
 
-  find(seq: number): Promise<Verdict | null> {
-    return this.call('find', { seq });
+  /** A human judgement beside a verdict; gives its number. Rejects with LABEL_REFUSED where there is no such verdict. */
+  label(record: LabelRecord): Promise<number> {
+    return this.call('label', record);
+  }
+
+  audit(record: AuditRecord): Promise<void> {
+    return this.call('audit', record);
+  }
+
+  async find(seq: number): Promise<Committed | null> {
+    return (await this.call('find', { seq })) as unknown as Committed | null; // it is in the log: see commit
+  }
+
+  /** Entries of the journal after a number, delivered ones too. */
+  entries(after: number, n: number): Promise<Entry[]> {
+    return this.call('entries', { after, n });
   }
 
   backlog(after: number, n: number): Promise<Entry[]> {
@@ -107,6 +140,11 @@ export class SqliteLog implements Log {
 
   delivered(upTo: number): Promise<void> {
     return this.call('delivered', { upTo });
+  }
+
+  /** One commit and its sync that add nothing: proof that the writer and the disk work. Rejects with LOG_UNAVAILABLE. */
+  probe(): Promise<void> {
+    return this.call('probe', null);
   }
 
   alive(): Ms {
@@ -122,6 +160,7 @@ export class SqliteLog implements Log {
     this.timer = null;
     if (!this.client.running) return;
     const orderly = async (): Promise<void> => {
+      if (this.removed && this.ring.length > 0) await this.beginAnew();
       await this.drain();
       await this.call('close', null);
     };
@@ -135,6 +174,16 @@ export class SqliteLog implements Log {
     await Promise.race([this.client.end(), deadline]); // a thread inside a hung fsync cannot be ended: the process will
     late.abort();
     if (this.ring.length > 0) this.notice(`${this.ring.length} verdicts could not be written before the stop`);
+  }
+
+  /** After log.db was removed: what waits in memory goes to the log that takes its place, unless the file is back. */
+  private async beginAnew(): Promise<void> {
+    try {
+      await this.call('ping', null);
+    } catch {
+      await this.client.end();
+      await this.launch();
+    }
   }
 
   private hold(verdict: Verdict): void {
@@ -173,7 +222,13 @@ export class SqliteLog implements Log {
           });
         }
       } catch (thrown) {
-        if (thrown instanceof VerdictdError && thrown.code === 'LOG_UNAVAILABLE') throw thrown;
+        if (!(thrown instanceof VerdictdError) || thrown.code !== 'INTERNAL') throw thrown;
+        // No row can hold it, however often it is tried: the chain says so in its place.
+        const { resultId, seq } = held.part;
+        await this.call('event', {
+          kind: 'notLogged',
+          detail: `${resultId} seq ${seq}: answered with ok 0 (502), its verdict breaks a rule of the log: ${reason(thrown)}`,
+        });
         this.unhold(held);
         this.dropped++;
         this.notice(`a verdict that waited cannot be logged: ${reason(thrown)}`);
@@ -197,7 +252,12 @@ export class SqliteLog implements Log {
       return value;
     } catch (thrown) {
       if (thrown instanceof WorkerError) this.lastAnswer = monotonicMs(); // it refuses, but it answers
-      throw told(thrown);
+      const error = told(thrown);
+      if (error.code === 'LOG_REMOVED' && !this.removed) {
+        this.removed = true;
+        this.options.failed?.(error);
+      }
+      throw error;
     } finally {
       this.inFlight--;
     }

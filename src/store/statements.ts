@@ -15,7 +15,10 @@ export interface Statements {
   lastJournalSeq: Database.Statement;
   byResult: Database.Statement;
   bySeq: Database.Statement;
+  takenBack: Database.Statement;
   hashAt: Database.Statement;
+  insertLabel: Database.Statement;
+  insertAudit: Database.Statement;
 }
 
 export function prepare(db: Database.Database): Statements {
@@ -23,19 +26,10 @@ export function prepare(db: Database.Database): Statements {
     getMeta: db.prepare('SELECT value FROM meta WHERE name = ?').pluck(),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (@name, @value)'),
     insert: {
-      inspections: db.prepare(`
-        INSERT INTO inspections VALUES (
-          @journal_seq, @result_id, @seq, @part_id, @recipe, @recipe_number, @lot, @evaluation, @code, @state, @released, @late,
-          @simulated, @score, @reject_limit, @map_max, @p_normal, @p_anomaly, @provider, @bundle, @config, @frame_id, @opened_utc,
-          @start_time, @end_time, @acquisition_ms, @processing_ms, @mono_ms, @clock_trusted, @boot_id, @created_utc, @detail,
-          @prev_hash, @hash
-        )`),
-      images: db.prepare(`
-        INSERT INTO images VALUES (
-          @journal_seq, @result_id, @name, @kind, @sha256, @bytes, @clock_trusted, @boot_id, @created_utc, @prev_hash, @hash
-        )`),
-      events: db.prepare(`
-        INSERT INTO events VALUES (@journal_seq, @kind, @detail, @mono_ms, @clock_trusted, @boot_id, @created_utc, @prev_hash, @hash)`),
+      // 34, 11 and 9 values by place, as `rowValues` gives them: by name, each would be looked up at each insert
+      inspections: db.prepare('INSERT INTO inspections VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+      images: db.prepare('INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?,?)'),
+      events: db.prepare('INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)'),
     },
     insertPending: db.prepare(`
       INSERT INTO pending VALUES (
@@ -60,6 +54,19 @@ export function prepare(db: Database.Database): Statements {
       .pluck(),
     byResult: db.prepare('SELECT * FROM inspections WHERE result_id = ?'),
     bySeq: db.prepare('SELECT * FROM inspections WHERE seq = ? AND seq > 0 ORDER BY journal_seq DESC LIMIT 1'),
+    // what was written down after the verdict: the wire said no in the end (line.ts)
+    takenBack: db
+      .prepare(`
+        SELECT 1 FROM events
+        WHERE journal_seq > @journalSeq AND kind IN ('notReleased', 'revoked') AND detail LIKE @resultId || ' %'
+        LIMIT 1`)
+      .pluck(),
+    insertLabel: db.prepare(`
+      INSERT INTO labels (result_id, label, description, labelled_by, created_utc)
+      VALUES (@result_id, @label, @description, @labelled_by, @created_utc)`),
+    insertAudit: db.prepare(`
+      INSERT INTO audit (actor, action, detail, clock_trusted, boot_id, created_utc)
+      VALUES (@actor, @action, @detail, @clock_trusted, @boot_id, @created_utc)`),
     hashAt: db
       .prepare(`
         SELECT hash FROM inspections WHERE journal_seq = @journalSeq

@@ -1,6 +1,7 @@
 /** The store worker: serves the writer to the main thread, so that a slow fsync never stops the heartbeat. */
 import type { Entry, ImageRecord, LogStart, Part, Verdict } from '../ports';
 import { serve } from '../threads';
+import type { AuditRecord, LabelRecord } from './people';
 import { LogWriter, type Written } from './writer';
 
 let writer: LogWriter | null = null;
@@ -11,19 +12,25 @@ function current(): LogWriter {
 }
 
 const methods = {
-  open({ dir, resumed }: { dir: string; resumed: number | null }): { bootNumber: number } {
+  open({ dir, resumed }: { dir: string; resumed: number | null }): { bootNumber: number; sure: boolean } {
     writer = new LogWriter(dir);
     return writer.open(resumed);
   },
-  begin: ({ bootId }: { bootId: string }): LogStart & { notices: string[] } => current().begin(bootId),
+  begin: ({ bootId, bootNumber }: { bootId: string; bootNumber: number }): LogStart & { notices: string[] } =>
+    current().begin(bootId, bootNumber),
   pending: (part: Part): void => current().pending(part),
   commit: (verdict: Verdict): Written => current().commit(verdict),
   image: (record: ImageRecord): void => current().image(record),
   event: ({ kind, detail }: { kind: string; detail: string }): void => current().note(kind, detail),
-  find: ({ seq }: { seq: number }): Verdict | null => current().find(seq),
+  label: (record: LabelRecord): number => current().label(record),
+  audit: (record: AuditRecord): void => current().audit(record),
+  find: ({ seq }: { seq: number }) => current().find(seq),
+  entries: ({ after, n }: { after: number; n: number }): Entry[] => current().entries(after, n),
   backlog: ({ after, n }: { after: number; n: number }): Entry[] => current().backlog(after, n),
   delivered: ({ upTo }: { upTo: number }): void => current().delivered(upTo),
-  ping: (_: null): void => undefined,
+  /** A sign of life, and a look whether the file is still there: an idle line writes nothing that would show it. */
+  ping: (_: null): void => writer?.sameFiles(),
+  probe: (_: null): void => current().probe(),
   close(_: null): void {
     writer?.close();
     writer = null;

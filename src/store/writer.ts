@@ -8,11 +8,13 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { systemClock } from '../clock';
+import { Code } from '../codes';
 import { VerdictdError } from '../errors';
 import type { Entry, ImageRecord, LogStart, Part, Verdict } from '../ports';
 import { furthest, isAhead } from '../seq';
 import { Highwater, type Mark, readMark } from './highwater';
-import { fileName, highwaterName, openForWriting, salvage, unavailable } from './open';
+import { fileName, growWal, highwaterName, openForWriting, salvage, unavailable } from './open';
+import { type AuditRecord, insertAudit, insertLabel, type LabelRecord } from './people';
 import { entriesAfter, readTail, type Tail } from './read';
 import {
   abortedRow,
@@ -20,6 +22,7 @@ import {
   columns,
   eventRow,
   genesis,
+  type Hashed,
   type InspectionRow,
   imageRow,
   inspectionRow,
@@ -27,10 +30,12 @@ import {
   pendingRow,
   type Row,
   recordHash,
+  rowValues,
   type Stamp,
   type Table,
   verdictOf,
 } from './record';
+import { applicationId } from './schema';
 import { prepare, type Statements } from './statements';
 
 const checkpointEvery = 512; // transactions: about 3 MB of WAL
@@ -50,6 +55,8 @@ export class LogWriter {
   private readonly path: string;
   private readonly highwater: Highwater;
   private db: Database.Database | null = null;
+  /** Runs its argument as one transaction; made once, for making it costs as much as running it. */
+  private transaction: Database.Transaction<(work: () => void) => void> | null = null;
   private sql: Statements | null = null;
   private setAside: string | null = null;
   private mark: Mark | null = null;
@@ -60,6 +67,7 @@ export class LogWriter {
   private deliveredUpTo = 0;
   private deliveredSaved = 0;
   private deliveredTimer: NodeJS.Timeout | null = null;
+  private marking: NodeJS.Immediate | null = null;
   private transactions = 0;
   private begun = false;
   private inodes: { db: bigint; wal: bigint } | null = null;
@@ -69,10 +77,14 @@ export class LogWriter {
     this.highwater = new Highwater(join(dir, highwaterName));
   }
 
-  /** First half of the start: the file is open and sound. `resumed` is the boot number of this same run, after a worker died. */
-  open(resumed: number | null): { bootNumber: number } {
+  /**
+   * First half of the start: the file is open and sound. `resumed` is the boot number of this same run, after a worker died.
+   * Not `sure`: without its high-water mark the file does not tell whether there were later runs.
+   */
+  open(resumed: number | null): { bootNumber: number; sure: boolean } {
     const { db, setAside } = openForWriting(this.dir);
     this.db = db;
+    this.transaction = db.transaction((work: () => void) => work());
     this.setAside = setAside;
     this.sql = prepare(db);
     const mark = readMark(join(this.dir, highwaterName));
@@ -80,16 +92,25 @@ export class LogWriter {
     this.mark = salvaged !== null && salvaged.journalSeq > (mark?.journalSeq ?? 0) ? salvaged : mark;
     const stored = Number(this.sql.getMeta.get('bootNumber'));
     this.bootNumber = resumed ?? Math.max(stored, mark?.bootNumber ?? 0, salvaged?.bootNumber ?? 0) + 1;
-    return { bootNumber: this.bootNumber };
+    return { bootNumber: this.bootNumber, sure: resumed !== null || mark !== null };
   }
 
-  /** Second half: one transaction closes what an earlier run left, and says in the chain what is not as that run left it. */
-  begin(bootId: string): LogStart & { notices: string[] } {
+  /**
+   * Second half: one transaction closes what an earlier run left, and says in the chain what is not as that run left it.
+   * `bootNumber` is what `open` gave, or a larger one where more runs are known of.
+   */
+  begin(bootId: string, bootNumber: number): LogStart & { notices: string[] } {
     const { db, sql } = this.opened();
     const mark = this.mark;
+    const unknown = bootNumber - this.bootNumber;
     this.bootId = bootId;
+    this.bootNumber = bootNumber;
     this.tail = readTail(db);
     const notices = this.compare(mark);
+    if (unknown > 0) {
+      const detail = `there are pictures of start ${bootNumber - 1}, and ${fileName} knows nothing of it: rows of earlier runs are gone with ${highwaterName}`;
+      notices.push({ kind: 'logAltered', detail });
+    }
     const stale = sql.stalePending.all(bootId) as PendingRow[];
     this.lastSeq = furthest([
       ...(sql.lastSeqs.all() as number[]).reverse(),
@@ -107,6 +128,7 @@ export class LogWriter {
     }, false);
     this.deliveredUpTo = Number(sql.getMeta.get('deliveredUpTo'));
     this.deliveredSaved = this.deliveredUpTo;
+    growWal(this.path);
     this.highwater.open();
     this.highwater.writeSync(this.marked(0));
     this.inodes = this.files();
@@ -165,20 +187,33 @@ export class LogWriter {
       sql.insertPending.run(pendingRow(part, this.bootId));
     });
     this.used(part.seq);
-    this.highwater.write(this.marked(0));
+    this.markSoon();
   }
 
   commit(verdict: Verdict): Written {
     const { sql } = this.ready();
-    const known = sql.byResult.get(verdict.part.resultId) as (InspectionRow & { hash: Buffer }) | undefined;
-    if (known !== undefined)
+    try {
+      this.append(() => {
+        sql.deletePending.run(verdict.part.resultId);
+        return [['inspections', (stamp) => inspectionRow(verdict, stamp)]];
+      });
+    } catch (thrown) {
+      // The table refuses a second row of a part. Asked only now: nearly every verdict is a new one, and a gate waits for it.
+      const known = this.known(verdict.part.resultId);
+      if (known === undefined) throw thrown;
       return { journalSeq: known.journal_seq, hash: known.hash.toString('hex'), existed: sameVerdict(known, verdict) };
-    this.append(() => {
-      sql.deletePending.run(verdict.part.resultId);
-      return [['inspections', (stamp) => inspectionRow(verdict, stamp)]];
-    });
+    }
     this.used(verdict.part.seq);
     return { journalSeq: this.tail.journalSeq, hash: this.tail.hash.toString('hex'), existed: 'no' };
+  }
+
+  /** Asked after a failure: one of its own must not hide the first. */
+  private known(resultId: string): Hashed<InspectionRow> | undefined {
+    try {
+      return this.opened().sql.byResult.get(resultId) as Hashed<InspectionRow> | undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   image(record: ImageRecord): void {
@@ -198,9 +233,37 @@ export class LogWriter {
     this.append(() => [['events', (stamp) => this.event(kind, detail, stamp)]]);
   }
 
-  find(seq: number): Verdict | null {
-    const row = this.ready().sql.bySeq.get(seq) as InspectionRow | undefined;
-    return row === undefined ? null : verdictOf(row, this.bootId);
+  /** A commit and its sync that change nothing: the page of the file's header, written as it is. */
+  probe(): void {
+    const { db } = this.ready();
+    this.write(() => db.pragma(`application_id = ${applicationId}`));
+  }
+
+  /** The newest verdict under a number. `opened` is as it was written, by whichever run: see line/repetition.ts for its age. */
+  /** @throws VerdictdError LABEL_REFUSED */
+  label(record: LabelRecord): number {
+    const { sql } = this.ready();
+    return insertLabel(record, sql, (work) => this.write(work));
+  }
+
+  audit(record: AuditRecord): void {
+    const { sql } = this.ready();
+    insertAudit(record, this.bootId, sql, (work) => this.write(work));
+  }
+
+  find(seq: number): { verdict: Verdict; journalSeq: number; hash: string } | null {
+    const { sql } = this.ready();
+    const row = sql.bySeq.get(seq) as Hashed<InspectionRow> | undefined;
+    if (row === undefined) return null;
+    const verdict = verdictOf(row, row.boot_id);
+    const takenBack = sql.takenBack.get({ journalSeq: row.journal_seq, resultId: row.result_id }) !== undefined;
+    const said: Verdict = takenBack && verdict.released === 1 ? { ...verdict, released: 0, code: Code.expired } : verdict;
+    return { verdict: said, journalSeq: row.journal_seq, hash: row.hash.toString('hex') };
+  }
+
+  /** Delivered ones too. */
+  entries(after: number, n: number): Entry[] {
+    return entriesAfter(this.ready().db, after, n);
   }
 
   backlog(after: number, n: number): Entry[] {
@@ -244,6 +307,7 @@ export class LogWriter {
     } finally {
       this.db = null;
       this.sql = null;
+      this.transaction = null;
       this.highwater.close();
       db.close(); // checkpoints
     }
@@ -281,19 +345,34 @@ export class LogWriter {
       for (const [table, make] of work()) {
         const row = make({ journal_seq: end.journalSeq + 1, boot_id: this.bootId, created_utc: systemClock.wall().utc });
         const hash = recordHash(table, row, end.hash);
-        sql.insert[table].run({ ...row, prev_hash: end.hash, hash });
+        sql.insert[table].run(rowValues(table, row, end.hash, hash));
         end = { journalSeq: row.journal_seq, hash };
       }
     }, guarded);
     this.tail = end;
-    this.highwater.write(this.marked(0));
+    this.markSoon();
+  }
+
+  /**
+   * After the answer has left: a gate waits for that, and nobody for the mark. It lags by one transaction at most: calls that come
+   * as fast as they are answered keep the loop from its immediates.
+   */
+  private markSoon(): void {
+    if (this.marking !== null) {
+      this.highwater.write(this.marked(0));
+      return;
+    }
+    this.marking = setImmediate(() => {
+      this.marking = null;
+      if (this.db !== null) this.highwater.write(this.marked(0));
+    });
   }
 
   private write(work: () => void, guarded = true): void {
-    const { db } = this.opened();
+    const { transaction } = this.opened();
     if (guarded) this.sameFiles();
     try {
-      db.transaction(work).immediate();
+      transaction.immediate(work);
     } catch (thrown) {
       throw explained(thrown, this.path);
     }
@@ -303,14 +382,16 @@ export class LogWriter {
   private checkpoint(): void {
     try {
       this.db?.pragma('wal_checkpoint(PASSIVE)');
+      this.saveDelivered(); // the next write begins the WAL anew, which takes a sync more: rather this one than a verdict
     } catch {
       // the WAL keeps the rows; SQLite's own checkpoint tries again
     }
   }
 
-  private opened(): { db: Database.Database; sql: Statements } {
-    if (this.db === null || this.sql === null) throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} is not open.`);
-    return { db: this.db, sql: this.sql };
+  private opened(): { db: Database.Database; sql: Statements; transaction: NonNullable<LogWriter['transaction']> } {
+    const { db, sql, transaction } = this;
+    if (db === null || sql === null || transaction === null) throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} is not open.`);
+    return { db, sql, transaction };
   }
 
   /** Open, and begun: a call that slips in while a new worker starts is refused. */
@@ -326,8 +407,11 @@ export class LogWriter {
     };
   }
 
-  /** SQLite would go on writing to a file that was deleted or replaced under it, and every row would be lost with it. */
-  private sameFiles(): void {
+  /**
+   * SQLite would go on writing to a file that was deleted or replaced under it, and every row would be lost with it.
+   * @throws VerdictdError LOG_REMOVED
+   */
+  sameFiles(): void {
     const then = this.inodes;
     if (then === null) return;
     let now: { db: bigint; wal: bigint } | null;
@@ -337,7 +421,10 @@ export class LogWriter {
       now = null;
     }
     if (now?.db === then.db && now.wal === then.wal) return;
-    throw new VerdictdError('LOG_UNAVAILABLE', `${this.path} was removed or replaced while verdictd ran. Restart verdictd.`);
+    throw new VerdictdError(
+      'LOG_REMOVED',
+      `${this.path} was removed or replaced while verdictd ran. Put it back if you have it, then restart verdictd: a log that is missing is begun anew.`,
+    );
   }
 }
 

@@ -47,8 +47,9 @@ export class FakeLog implements Log {
     this.events.push(`${kind}: ${detail}`);
     return Promise.resolve();
   }
-  find(seq: number): Promise<Verdict | null> {
-    return Promise.resolve(this.rows.find((row) => row.part.seq === seq) ?? null);
+  find(seq: number): Promise<Committed | null> {
+    const at = this.rows.findIndex((row) => row.part.seq === seq);
+    return Promise.resolve(at < 0 ? null : ({ verdict: this.rows[at], journalSeq: at + 1, hash: 'h' } as Committed));
   }
   backlog(): Promise<Entry[]> {
     return Promise.resolve([]);

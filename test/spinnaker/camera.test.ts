@@ -226,7 +226,24 @@ describeFake('faults of frames are counted by cause and never judged', () => {
     const shot = await shoot(camera, reader);
     expect(shot).toMatchObject({ kind: 'fault', code, detail: expect.stringMatching(text) });
     expect((await shoot(camera, reader)).kind).toBe('frame');
-    expect(camera.health()).toMatchObject({ frames: 2, faults: { [cause]: 1 } });
+    const { frames, faults } = camera.health();
+    // A spoilt exposure has had its number: it is not missed on top. One that never came is.
+    expect({ frames, faults }).toEqual({ frames: 2, faults: { [cause]: 1, ...(fault === 'lost' ? { missed: 1 } : {}) } });
+  });
+
+  test.each([
+    ['the number of an incomplete frame again', 'incomplete', 'duplicate', Code.incompleteFrame],
+    ['the bytes of a picture whose number was wrong', 'duplicate', 'frozen', Code.frozenFrame],
+  ])('%s', async (_, first, second, code) => {
+    const camera = make();
+    await camera.start(planOf(), never());
+    const reader = new Reader(camera);
+    await shoot(camera, reader);
+    await command(`fault ${first}`);
+    await command(`fault ${second}`);
+    expect(await shoot(camera, reader)).toMatchObject({ kind: 'fault', code: Code.incompleteFrame });
+    expect(await shoot(camera, reader)).toMatchObject({ kind: 'fault', code });
+    expect((await shoot(camera, reader)).kind).toBe('frame');
   });
 
   test('frames that the camera counted and nobody got are missed, and the next one is good', async () => {
@@ -385,16 +402,19 @@ describeFake('lines', () => {
   });
 
   test('a line triggers, bounces are filtered, missed triggers are counted; there is no software trigger', async () => {
-    const camera = make({ triggered: false, settings: { TriggerSource: 'Line0', LineFilterWidth: 3000 } });
+    const camera = make({ triggered: false, settings: { TriggerSource: 'Line0', LineFilterWidth: 3000, ExposureTime: 8000 } });
     await camera.start(planOf(), never());
     const reader = new Reader(camera);
     expect((await rejection(camera.fire())).message).toMatch(/no software trigger/);
     await command('edges line=0 period-ms=40 count=5 bounces=3 bounce-us=500');
     for (let i = 0; i < 5; i++) (await reader.frame()).release();
-    // Two edges at once: the second finds the camera exposing.
-    await command('set LineFilterWidth 0').catch(() => undefined);
     expect(camera.health()).toMatchObject({ frames: 5, faults: {} });
     await until(() => (camera.health().values?.missedTriggers === 0 ? true : undefined), 'the counter');
+    // Bounces that the filter lets through find the camera exposing: edges without a frame.
+    await command('edges line=0 period-ms=60 count=4 bounces=1 bounce-us=4000');
+    for (let i = 0; i < 4; i++) (await reader.frame()).release();
+    await until(() => (camera.health().values?.missedTriggers === 4 ? true : undefined), 'four missed triggers');
+    expect(camera.health()).toMatchObject({ frames: 9, faults: {} });
   });
 });
 

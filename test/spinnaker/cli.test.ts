@@ -63,7 +63,7 @@ describeFake('by hand', () => {
       for (const args of [['camera', 'list'], ['camera', 'features'], ['snap']]) {
         const { code, stderr } = await verdictd(args, [], { VERDICTD_FAKE_SPINNAKER_LOG: log });
         expect(code).toBe(1);
-        expect(stderr).toMatch(/has the camera.*\[DATA_DIR_BUSY\]/);
+        expect(stderr).toMatch(/Nobody listens on .*control\.sock.*\[CONTROL_FAILED\]/); // its lock is held, and it does not answer
       }
       const doctor = await verdictd(['doctor', '--json', '--set', 'camera.kind=spinnaker'], [], { VERDICTD_FAKE_SPINNAKER_LOG: log });
       expect(doctor.stdout).toMatch(/not disturbed/);

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import type { CameraSettings } from '../../src/camera/features';
 import { SpinnakerCamera, type SpinnakerOptions } from '../../src/camera/spinnaker';
+import type { CameraSettings } from '../../src/camera/steps';
 import { packageRoot } from '../../src/package';
 
 export const library = join(packageRoot, 'build/fake/libSpinnaker_C.so.4');

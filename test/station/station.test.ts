@@ -196,17 +196,25 @@ describe.each(brokers)('on the %s broker', (_name, make) => {
     await until('ready', () => first.station.current.ready === 1);
     for (const seq of [1, 2, 2, 3]) await trigger(seq);
     await until('three parts', () => first.reports.length === 3);
+    await until('their answers', () => plc.of('ack').length === 4 && results().length >= 3);
     expect(
       results().every(({ ok, isSimulated, resultEvaluationCode }) => ok === 0 && isSimulated === 1 && resultEvaluationCode !== 0),
     ).toBe(true);
-    expect(plc.of('ack').map((text) => JSON.parse(text) as object)).toHaveLength(4);
     await first.stop();
     const again = await up(set);
     await until('ready', () => again.station.current.ready === 1);
     expect(again.station.current.bootId).not.toBe(first.station.current.bootId);
+    // The same trigger again, younger than the TTL: the stored answer. Under another part's name: a used number.
+    const before = results().length;
+    const stored = results().at(-1);
     await trigger(3);
-    await until('an answer', () => plc.of('ack').length === 5);
+    await until('the stored result', () => results().length === before + 1);
+    expect(plc.of('ack').at(-1)).toBe('{"v":1,"seq":3,"ack":1,"code":0}');
+    expect(results().at(-1)).toMatchObject({ seq: 3, ok: 0, resultId: stored?.resultId, score: stored?.score });
+    await trigger(3, 'another');
+    await until('an answer', () => plc.of('ack').length === 6);
     expect(plc.of('ack').at(-1)).toBe('{"v":1,"seq":3,"ack":0,"code":203}');
+    expect(again.reports).toHaveLength(0);
     await trigger(4);
     await until('part 4', () => again.reports.length === 1);
   });

@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { monotonicMs } from '../../src/clock';
 import { type Code, codes } from '../../src/codes';
 import type { Verdict } from '../../src/ports';
+import { SqliteLog } from '../../src/store/log';
 import { listVerdicts } from '../../src/store/read';
 import { verifyLog } from '../../src/store/verify';
 import { wordOf } from '../../src/verdict_word';
-import { clean, dataDir, fill, part, query, start, stop, verdict } from './support/station';
+import { bootName, clean, dataDir, fill, part, query, start, stop, verdict } from './support/station';
 
 afterAll(clean);
 
@@ -26,12 +27,32 @@ describe('what the log does not take', () => {
       { state: 3 },
       { code: 402 },
     ];
-    for (const over of wrong) await expect(log.commit(verdict(1, { ...over, released: 1 }))).rejects.toMatchObject({ code: 'INTERNAL' });
+    for (const [i, over] of wrong.entries()) {
+      await expect(log.commit(verdict(10 + i, { ...over, released: 1 }))).rejects.toMatchObject({ code: 'INTERNAL' });
+    }
     await expect(log.commit(verdict(1, { released: 1 }, { seq: 0 }))).rejects.toMatchObject({ code: 'INTERNAL' });
-    expect(log.unwritten).toEqual({ waiting: 0, dropped: 0 });
-    expect((await log.commit(verdict(1))).journalSeq).toBe(1); // and no number was lost
+    // The gate has its no; the parts have their rows all the same, as what the gate was told.
+    await until(() => log.unwritten.waiting === 0);
+    expect(log.unwritten.dropped).toBe(0);
+    expect((await log.find(10))?.verdict).toMatchObject({ released: 0, late: true });
     await stop(log);
-    expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 1 });
+    const rows = query<{ seq: number; released: number }>(dir, 'SELECT journal_seq AS seq, released FROM inspections ORDER BY journal_seq');
+    expect(rows).toEqual(Array.from({ length: wrong.length + 1 }, (_, i) => ({ seq: i + 1, released: 0 }))); // and no number was lost
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: wrong.length + 1 });
+  });
+
+  test('a verdict that no row can hold: refused, told, and its place in the chain says so', async () => {
+    const dir = dataDir();
+    const { log, notices } = await start(dir);
+    await expect(log.commit(verdict(1, { code: 1000 as never, released: 0 }))).rejects.toMatchObject({ code: 'INTERNAL' });
+    await until(() => log.unwritten.waiting === 0);
+    expect(log.unwritten.dropped).toBe(1);
+    expect(notices.join()).toContain('cannot be logged');
+    expect((await log.commit(verdict(2))).journalSeq).toBe(2);
+    await stop(log);
+    const [event] = query<{ kind: string; detail: string }>(dir, 'SELECT kind, detail FROM events');
+    expect(event).toMatchObject({ kind: 'notLogged', detail: expect.stringContaining(part(1).resultId) });
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 2 });
   });
 
   test('a part opened or decided twice', async () => {
@@ -84,13 +105,37 @@ describe('what the log does not take', () => {
     await fill(log, 1, 3);
     renameSync(path(dir), join(dir, 'elsewhere.db'));
     await expect(log.commit(verdict(4))).rejects.toMatchObject({
-      code: 'LOG_UNAVAILABLE',
+      code: 'LOG_REMOVED',
       message: expect.stringContaining('removed or replaced'),
     });
     renameSync(join(dir, 'elsewhere.db'), path(dir));
     expect((await log.commit(verdict(5))).journalSeq).toBeGreaterThan(3);
     await stop(log);
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 5 });
   });
+
+  test.each(['while parts come', 'while none come'])(
+    'log.db removed %s: its owner is told once, and what waited is in the next log',
+    async (when) => {
+      const dir = dataDir();
+      const failures: string[] = [];
+      const log = new SqliteLog({ dir, bootId: bootName, failed: (error) => failures.push(error.code) });
+      await log.start(new AbortController().signal);
+      await fill(log, 1, 3);
+      rmSync(path(dir));
+      if (when === 'while parts come')
+        for (const n of [4, 5]) await expect(log.commit(verdict(n))).rejects.toMatchObject({ code: 'LOG_REMOVED' });
+      await until(() => failures.length > 0);
+      await stop(log);
+      expect(failures).toEqual(['LOG_REMOVED']);
+      if (when === 'while none come') return;
+      expect(query(dir, 'SELECT seq, released, late FROM inspections ORDER BY journal_seq')).toEqual([
+        { seq: 4, released: 0, late: 1 },
+        { seq: 5, released: 0, late: 1 },
+      ]);
+      expect(await verifyLog(path(dir))).toMatchObject({ ok: true });
+    },
+  );
 
   test('somebody holds the file: not acknowledged, written when it is free', async () => {
     const dir = dataDir();
@@ -106,7 +151,7 @@ describe('what the log does not take', () => {
     db.exec('ROLLBACK');
     db.close();
     await until(() => log.unwritten.waiting === 0);
-    expect(await log.find(1)).toMatchObject({ evaluation: 1, released: 0, late: true, code: 502 });
+    expect((await log.find(1))?.verdict).toMatchObject({ evaluation: 1, released: 0, late: true, code: 502 });
     await stop(log);
     expect(listVerdicts(path(dir), all)).toMatchObject([{ verdict: 'ERROR', code: 502 }]);
   });
@@ -152,7 +197,7 @@ describe('a full disk', () => {
       const before = log.alive();
       await expect(log.commit(verdict(3000))).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
       expect(log.alive()).toBeGreaterThan(before);
-      expect(await log.find(1)).toMatchObject({ released: 1 });
+      expect((await log.find(1))?.verdict).toMatchObject({ released: 1 });
       expect(query<{ id: string }>(dir, 'SELECT result_id AS id FROM inspections ORDER BY journal_seq').map((row) => row.id)).toEqual(
         acknowledged,
       );
@@ -161,7 +206,7 @@ describe('a full disk', () => {
       execFileSync('rm', [join(dir, 'other')]);
       await until(() => log.unwritten.waiting === 0);
       expect((await log.commit(verdict(4000))).journalSeq).toBe(acknowledged.length + 3);
-      expect(await log.find(3000)).toMatchObject({ released: 0, late: true });
+      expect((await log.find(3000))?.verdict).toMatchObject({ released: 0, late: true });
       await stop(log);
       expect(notices).toEqual([]);
       expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: acknowledged.length + 3 });
@@ -201,7 +246,7 @@ describe('a verdict', () => {
       lot: '日本',
     });
     await log.commit(odd);
-    expect(await log.find(1)).toEqual({ ...odd, score: null, limit: 0 });
+    expect((await log.find(1))?.verdict).toEqual({ ...odd, score: null, limit: 0 });
     await log.commit(verdict(2, { score: Number.POSITIVE_INFINITY, detail: '\ud800 alone' }));
     await log.commit(verdict(3, { detail: 'x'.repeat(5000), lot: '🙂'.repeat(100) }));
     await stop(log);
@@ -216,7 +261,7 @@ describe('a verdict', () => {
     expect(await log.find(2)).toBeNull();
     await log.commit(verdict(2));
     await log.commit(verdict(3, {}, { seq: 2 })); // after the range went round
-    expect((await log.find(2))?.part.resultId).toBe(part(3).resultId);
+    expect((await log.find(2))?.verdict.part.resultId).toBe(part(3).resultId);
     await stop(log);
   });
 

@@ -1,7 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { monotonicMs } from '../../src/clock';
+import { bootId, bootNumberOf, ResultIds } from '../../src/line/ids';
+import type { LogStart } from '../../src/ports';
 import { SqliteLog } from '../../src/store/log';
 import { columns } from '../../src/store/record';
 import { verifyLog } from '../../src/store/verify';
@@ -150,6 +152,39 @@ describe('a damaged file', () => {
     expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 2 });
   });
 
+  test('both gone, and files that are no pictures of a run: numbers begin at 1', async () => {
+    const dir = dataDir();
+    mkdirSync(join(dir, 'images'));
+    for (const name of ['notes.txt', '0000700000000I.jpg', '0000700000000.jpg', '000070000000000.jpg', 'ZZZZZZZZZZZZZZ.jpg']) {
+      writeFileSync(join(dir, 'images', name), '');
+    }
+    const log = new SqliteLog({ dir, bootId, bootNumberOf });
+    expect((await log.start(new AbortController().signal)).bootNumber).toBe(1);
+    await stop(log);
+  });
+
+  test('log.db and the high-water file both removed: the pictures tell how many runs there were', async () => {
+    const dir = dataDir();
+    const notices: string[] = [];
+    const run = async (): Promise<LogStart> => {
+      const log = new SqliteLog({ dir, bootId, bootNumberOf, notice: (text) => notices.push(text) });
+      const started = await log.start(new AbortController().signal);
+      await stop(log);
+      return started;
+    };
+    expect((await run()).bootNumber).toBe(1);
+    expect((await run()).bootNumber).toBe(2);
+    for (const name of ['log.db', 'log.highwater']) rmSync(join(dir, name));
+    const images = join(dir, 'images', '2026-11');
+    mkdirSync(images, { recursive: true });
+    for (const boot of [1, 2, 40]) writeFileSync(join(images, `${new ResultIds(boot).next()}-map.jpg`), '');
+    expect(notices).toEqual([]);
+    expect((await run()).bootNumber).toBe(41);
+    expect(notices.join()).toContain('pictures of start 40');
+    expect((await run()).bootNumber).toBe(42); // from the log again
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true });
+  });
+
   test('damaged, and without its high-water file: what is readable still counts', async () => {
     const dir = dataDir();
     const first = await start(dir);
@@ -175,18 +210,19 @@ describe('what an earlier run left', () => {
     const dir = dataDir();
     const first = await start(dir);
     await fill(first.log, 1, 2);
-    await first.log.open(part(3));
+    const waiting = part(3);
+    await first.log.open(waiting);
     await first.log.open(part(4, { simulated: true }));
     await stop(first.log); // with both still open
     const second = await start(dir);
     expect(second.started).toEqual({ lastSeq: 4, bootNumber: 2, aborted: 2 });
-    const found = await second.log.find(3);
+    const found = (await second.log.find(3))?.verdict;
     expect(found).toMatchObject({
       evaluation: 0,
       state: 3,
       code: 402,
       released: 0,
-      part: { partId: 'A3', opened: Number.NEGATIVE_INFINITY },
+      part: { partId: 'A3', opened: waiting.opened }, // as written: whoever asks works out whether it is young
     });
     const entries = (await second.log.backlog(2, 10)).map((entry) => JSON.parse(entry.payload) as Record<string, unknown>);
     expect(entries).toEqual([
@@ -263,6 +299,22 @@ describe('what an earlier run left', () => {
 });
 
 describe('the file', () => {
+  test('its WAL has its size from the start, so that commits overwrite what is there; what is not a frame is not read', async () => {
+    const dir = dataDir();
+    const { log } = await start(dir);
+    const size = (): number => statSync(`${path(dir)}-wal`).size;
+    const before = size();
+    expect(before).toBe(4 * 1024 * 1024);
+    await fill(log, 1, 60);
+    expect(size()).toBe(before);
+    for (const name of ['log.db', 'log.db-wal']) copyFileSync(join(dir, name), join(dir, `copy${name.slice(3)}`)); // as a killed process leaves it
+    const db = new Database(join(dir, 'copy.db'));
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(db.prepare('SELECT count(*) FROM inspections').pluck().get()).toBe(60);
+    db.close();
+    await stop(log);
+  });
+
   test('is a write-ahead log; the hash covers every column of the schema', async () => {
     const dir = dataDir();
     const { log } = await start(dir);

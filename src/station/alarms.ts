@@ -1,0 +1,27 @@
+import { Code } from '../codes';
+import type { VerdictdError } from '../errors';
+import type { Facts } from '../line/states';
+
+/** What keeps a station from judging without being a reason to end: it waits, and its state says why. */
+export const obstacles: Partial<Record<VerdictdError['code'], Code>> = {
+  RECIPE_MISSING: Code.noRecipe,
+  RECIPE_REFUSED: Code.noRecipe,
+  TEACH_REFUSED: Code.noRecipe,
+  BUNDLE_MISSING: Code.bundleRefused,
+  BUNDLE_REFUSED: Code.bundleRefused,
+  PROVIDER_UNAVAILABLE: Code.providerLost,
+};
+
+/** Alarms that a fact sets and clears (contract, fault table). */
+export function alarmsOf(facts: Facts): [Code, boolean][] {
+  return [
+    [Code.cameraLost, facts.cameraLost],
+    [Code.diskLow, facts.diskLow],
+    [Code.logUnavailable, facts.logLost],
+    [Code.plcSilent, facts.plcSilent],
+    [Code.mismatch, facts.mismatch],
+    [Code.foreignRig, facts.foreignRig],
+    [Code.selfTest, facts.noJob === Code.selfTest],
+    ...Object.values(obstacles).map((code): [Code, boolean] => [code, facts.noJob === code]),
+  ];
+}
