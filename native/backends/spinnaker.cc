@@ -165,12 +165,14 @@ void SpinnakerBackend::start() {
   chunks_ = device_->boolean("ChunkModeActive").value_or(false);
   if (software_ && device_->has("AcquisitionStatusSelector")) device_->set("AcquisitionStatusSelector", std::string("FrameTriggerWait"));
   io_errors_ = 0;
-  any_frame_ = false;
   values_.clear();
   clock_.forget();
   latch();
-  edges_base_ = device_->text("CounterEventSource").value_or("Off") == "Off" ? std::nullopt : device_->number("CounterValue");
-  edges_before_ = 0;
+  edges_.reset();
+  if (device_->text("CounterEventSource").value_or("Off") != "Off") {
+    const double exposure = device_->number("ExposureTime").value_or(0) / 1000;
+    if (const auto counter = device_->number("CounterValue")) edges_.emplace(*counter, exposure);
+  }
   try {
     camera_->begin();
   } catch (const BackendError& error) {
@@ -200,10 +202,11 @@ Taken SpinnakerBackend::describe(spin::Handle image) {
   ImageGuard guard(api(), image);
   RawFrame frame;
   spin::check(api(), api().ImageGetFrameID(image, &frame.frame_id), "spinImageGetFrameID");
-  last_frame_id_ = frame.frame_id;
-  any_frame_ = true;
   const std::string name = "frame " + std::to_string(frame.frame_id);
-  const auto fault = [&](const char* cause, const std::string& detail) { return RawFault{cause, name + " " + detail, 0, frame.frame_id}; };
+  const auto fault = [&](const char* cause, const std::string& detail) {
+    if (edges_) edges_->spoilt(frame.frame_id, monotonic_ms());
+    return RawFault{cause, name + " " + detail, 0, frame.frame_id};
+  };
 
   spin::Bool incomplete = 0;
   int status = 0;
@@ -248,6 +251,7 @@ Taken SpinnakerBackend::describe(spin::Handle image) {
 
   spin::check(api(), api().ImageGetTimeStamp(image, &frame.camera_ns), "spinImageGetTimeStamp");
   frame.exposed = exposed_at(frame.camera_ns);
+  if (edges_) edges_->frame(frame.frame_id, frame.exposed);
   if (chunks_) frame.chunk = chunk_of(image);
   frame.image.width = static_cast<uint32_t>(width);
   frame.image.height = static_cast<uint32_t>(height);
@@ -339,13 +343,8 @@ void SpinnakerBackend::watch_counters(BackendHealth& health) noexcept {
   for (const char* name : kStreamValues) {
     if (const auto value = stream_->number(name)) values_[name] = *value;
   }
-  if (edges_base_) {
-    if (const auto value = device_->number("CounterValue")) {
-      // Edges of the poll before have their frames by now, unless they were missed.
-      const double frames = any_frame_ ? static_cast<double>(last_frame_id_) + 1 : 0;
-      values_["missedTriggers"] = std::max(0.0, edges_before_ - frames);
-      edges_before_ = std::max(0.0, *value - *edges_base_);
-    }
+  if (edges_) {
+    if (const auto counter = device_->number("CounterValue")) values_["missedTriggers"] = edges_->count(*counter, monotonic_ms());
   }
   health.values = values_;
 }

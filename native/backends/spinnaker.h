@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "backends/missed_edges.h"
 #include "backends/spinnaker_clock.h"
 #include "backends/spinnaker_handles.h"
 #include "backends/spinnaker_nodes.h"
@@ -78,12 +79,9 @@ class SpinnakerBackend final : public Backend {
   spin::CameraClock clock_;
   bool clock_suspect_ = false;
   Clock::time_point last_latch_;
-  uint64_t last_frame_id_ = 0;
-  bool any_frame_ = false;
   size_t turn_ = 0;           // which of the slow health values is read next
   std::map<std::string, double> values_;
-  std::optional<double> edges_base_;  // CounterValue when the stream began
-  double edges_before_ = 0;           // edges at the poll before
+  std::optional<MissedEdges> edges_;  // where the camera counts those of its trigger line
 };
 
 }  // namespace verdictd

@@ -1,8 +1,6 @@
 #include "frame/ring.h"
 
-#include <cstdlib>
 #include <map>
-#include <new>
 
 namespace verdictd {
 
@@ -19,15 +17,10 @@ const std::shared_ptr<Ring::Registry>& Ring::registry() {
   return registry;
 }
 
-void Ring::Slot::Free::operator()(float* p) const { std::free(p); }
-
 Ring::Ring(const RingShape& shape, std::shared_ptr<Registry> registry)
     : shape_(shape), registry_(std::move(registry)), slots_(shape.slots) {
-  constexpr size_t page = 4096;
-  const size_t bytes = (tensor_values() * sizeof(float) + page - 1) / page * page;
   for (uint32_t i = 0; i < shape.slots; i++) {
-    slots_[i].tensor.reset(static_cast<float*>(std::aligned_alloc(page, bytes)));
-    if (slots_[i].tensor == nullptr) throw std::bad_alloc();
+    slots_[i].tensor = Pages(tensor_values() * sizeof(float));
     free_.push_back(shape.slots - 1 - i);
   }
 }

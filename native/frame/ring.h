@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "frame/pages.h"
 #include "frame/thumbnail.h"
 
 namespace verdictd {
@@ -51,7 +52,7 @@ class Ring {
   enum class Released { yes, not_leased, other_lease };
   Released release(const Lease& lease);
 
-  float* tensor(uint32_t slot) { return slots_[slot].tensor.get(); }
+  float* tensor(uint32_t slot) { return static_cast<float*>(slots_[slot].tensor.get()); }
   // Only for the thread that fills the slot.
   Picture& thumbnail(uint32_t slot) { return slots_[slot].thumbnail; }
 
@@ -66,10 +67,7 @@ class Ring {
 
  private:
   struct Slot {
-    struct Free {
-      void operator()(float* p) const;
-    };
-    std::unique_ptr<float, Free> tensor;
+    Pages tensor;
     Picture thumbnail;
     uint64_t lease = 0;  // 0: not leased
     uint32_t pins = 0;
