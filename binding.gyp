@@ -12,6 +12,7 @@
         'native/frame/bayer.cc',
         'native/frame/fingerprint.cc',
         'native/frame/kernels.cc',
+        'native/frame/develop.cc',
         'native/frame/one_shot.cc',
         'native/frame/preprocess.cc',
         'native/frame/quality.cc',

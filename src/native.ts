@@ -43,6 +43,8 @@ export interface Ring {
   copy(slot: number, lease: number): Float32Array;
   /** A copy of the slot's thumbnail. */
   thumbnail(slot: number, lease: number): Thumbnail;
+  /** The whole frame in colour, where the camera was started with `keepRaw`: taken out of the slot, once; the slot may be released at once. */
+  develop(slot: number, lease: number): Promise<Thumbnail>;
   /** Gives the slot back, once. */
   release(slot: number, lease: number): void;
   /** Owner: no more frames will come. The memory goes when the last lease has come back and no thread looks at it. */
@@ -154,8 +156,8 @@ export interface NativeCamera {
   get(feature: string): Promise<Feature>;
   set(feature: string, value: boolean | number | string): Promise<Feature>;
   execute(command: string): Promise<void>;
-  /** `thumbnailWidth` in px, 64..4096; 0: no thumbnails. */
-  start(stream: { ring: number; input: NativeInput; thumbnailWidth: number; expected?: ExpectedFrame }): Promise<void>;
+  /** `thumbnailWidth` in px, 64..4096; 0: no thumbnails. `keepRaw`: each slot keeps a copy of its frame; see Ring.develop. */
+  start(stream: { ring: number; input: NativeInput; thumbnailWidth: number; keepRaw?: boolean; expected?: ExpectedFrame }): Promise<void>;
   /** Resolves once the camera has taken the trigger; triggers wait for one another. */
   fire(): Promise<void>;
   /** One exposure, while no stream runs; starts and stops the camera. */

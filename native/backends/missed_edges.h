@@ -14,9 +14,11 @@ class MissedEdges {
   // `counter`: what the counter shows as the stream begins. `exposure` in ms.
   MissedEdges(double counter, double exposure) : base_(counter), exposure_(exposure) {}
 
-  // A frame that came; `exposed`: end of exposure, ms, monotonic.
+  // A frame that came; `exposed`: end of exposure, ms, monotonic. Numbers that were left out stay missed.
   void frame(uint64_t id, double exposed) {
-    taken_ = std::max(taken_, static_cast<double>(id) + 1);
+    if (last_id_ && id <= *last_id_) return;
+    last_id_ = id;
+    taken_++;
     if (look_ && exposed <= look_->at + exposure_ + kDoubt) look_->frames = taken_;
   }
   // A spoilt one, whose time is not known but for its arrival.
@@ -45,6 +47,7 @@ class MissedEdges {
   double base_ = 0;
   double exposure_ = 0;
   double taken_ = 0;
+  std::optional<uint64_t> last_id_;
   double missed_ = 0;
   std::optional<Look> look_;
 };

@@ -24,6 +24,7 @@ struct StreamSetup {
   std::shared_ptr<Ring> ring;
   InputSpec input;
   uint32_t thumbnail_width = 0;  // px; 0: no thumbnails
+  bool keep_raw = false;         // beside its tensor, each slot keeps the frame itself
   Expected expected;
 };
 

@@ -1,6 +1,7 @@
 #include "camera/stream.h"
 
 #include <algorithm>
+#include <new>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -178,6 +179,7 @@ void Stream::deliver(const RawFrame& frame, const std::optional<Lease>& lease) {
       out.tensor = ring.tensor(lease->slot);
       if (setup_.thumbnail_width > 0) out.thumbnail = &ring.thumbnail(lease->slot);
       event.quality = preprocessor_.run(frame.image, out);
+      if (setup_.keep_raw) keep(frame.image, lease->slot);
     } catch (const std::exception& error) {
       failed = error.what();
     }
@@ -198,6 +200,16 @@ void Stream::deliver(const RawFrame& frame, const std::optional<Lease>& lease) {
   }
   event.ready = monotonic_ms();
   report_.frame(event);
+}
+
+// Evidence is a copy, so that the library has its buffer back at once. Without memory for it the part is judged all the same.
+void Stream::keep(const ImageView& image, uint32_t slot) {
+  setup_.ring->drop_raw(slot);
+  try {
+    setup_.ring->keep_raw(slot, image);
+  } catch (const std::bad_alloc&) {
+    report_.count("notKept", 1);
+  }
 }
 
 // A part that waits gets no accept after this: the output must not say so either.

@@ -49,6 +49,7 @@ class Stream {
   void expire();
   void take(RawFrame frame);
   void deliver(const RawFrame& frame, const std::optional<Lease>& lease);
+  void keep(const ImageView& image, uint32_t slot);
   void rest_output() noexcept;
   void fault(const RawFault& fault);
   void fault(const RawFault& fault, double at);

@@ -236,6 +236,8 @@ Napi::Value CameraWrap::start(const Napi::CallbackInfo& info) {
   StreamSetup setup;
   setup.input = args::input_spec(options.Get("input"), "input");
   setup.thumbnail_width = args::thumbnail_width(options.Get("thumbnailWidth"), "thumbnailWidth");
+  const Napi::Value keep_raw = options.Get("keepRaw");
+  if (!keep_raw.IsUndefined()) setup.keep_raw = args::boolean(keep_raw, "keepRaw");
   const auto id = static_cast<uint32_t>(args::whole(options.Get("ring"), "the ring's id", 1, UINT32_MAX));
   setup.ring = Ring::find(id);
   if (setup.ring == nullptr) throw Napi::RangeError::New(info.Env(), "there is no ring " + std::to_string(id));

@@ -1,6 +1,9 @@
 #include "frame/ring.h"
 
 #include <map>
+#include <utility>
+
+#include "frame/packed.h"
 
 namespace verdictd {
 
@@ -77,6 +80,31 @@ Ring::Released Ring::release(const Lease& lease) {
   }
   released_.notify_one();
   return Released::yes;
+}
+
+void Ring::keep_raw(uint32_t index, const ImageView& image) {
+  RawPicture& raw = slots_[index].raw;
+  if (raw.memory.capacity() == 0) {
+    const std::lock_guard lock(mutex_);
+    std::swap(raw, spare_);
+  }
+  raw.memory = packed(image, std::move(raw.memory));
+  raw.image = view_of(image, raw.memory);
+}
+
+void Ring::drop_raw(uint32_t index) { slots_[index].raw.image = {}; }
+
+std::optional<RawPicture> Ring::take_raw(const Lease& lease) {
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[lease.slot];
+  if (slot.lease == 0 || slot.lease != lease.number || slot.raw.image.width == 0) return std::nullopt;
+  return std::exchange(slot.raw, {});
+}
+
+void Ring::give_back(RawPicture picture) {
+  picture.image = {};
+  const std::lock_guard lock(mutex_);
+  if (spare_.memory.capacity() < picture.memory.capacity()) std::swap(spare_, picture);
 }
 
 bool Ring::pin(const Lease& lease) {

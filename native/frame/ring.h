@@ -29,6 +29,12 @@ struct Lease {
   uint64_t number = 0;
 };
 
+// A frame as it came, rows without padding.
+struct RawPicture {
+  ImageView image;              // over `memory`
+  std::vector<uint8_t> memory;  // its capacity is kept for the next frame
+};
+
 class Ring {
  public:
   static std::shared_ptr<Ring> create(const RingShape& shape);
@@ -56,6 +62,15 @@ class Ring {
   // Only for the thread that fills the slot.
   Picture& thumbnail(uint32_t slot) { return slots_[slot].thumbnail; }
 
+  // The frame itself, as evidence, beside its tensor: for the thread that fills the slot. In memory at most one frame a slot, and what
+  // was taken. Throws std::bad_alloc.
+  void keep_raw(uint32_t slot, const ImageView& image);
+  void drop_raw(uint32_t slot);
+  // Moves it out of a leased slot, which may be released then. Nothing where the lease is not in force, or no frame was kept.
+  std::optional<RawPicture> take_raw(const Lease& lease);
+  // Memory of a picture that was taken, to be used again.
+  void give_back(RawPicture picture);
+
   // Keeps a leased slot from being filled again while it is read; false when the lease is not in force.
   bool pin(const Lease& lease);
   void unpin(uint32_t slot);
@@ -69,6 +84,7 @@ class Ring {
   struct Slot {
     Pages tensor;
     Picture thumbnail;
+    RawPicture raw;
     uint64_t lease = 0;  // 0: not leased
     uint32_t pins = 0;
     bool waiting = false;  // released while pinned: becomes free with the last pin
@@ -87,6 +103,7 @@ class Ring {
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t last_lease_ = 0;
+  RawPicture spare_;
   bool retired_ = false;
 };
 

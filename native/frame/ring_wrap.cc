@@ -5,6 +5,7 @@
 
 #include "args.h"
 #include "environment.h"
+#include "frame/develop.h"
 
 namespace verdictd {
 namespace {
@@ -50,6 +51,7 @@ Napi::Function RingWrap::define(Napi::Env env) {
                          InstanceMethod<&RingWrap::tensor>("tensor"),
                          InstanceMethod<&RingWrap::copy>("copy"),
                          InstanceMethod<&RingWrap::thumbnail>("thumbnail"),
+                         InstanceMethod<&RingWrap::develop>("develop"),
                          InstanceMethod<&RingWrap::release>("release"),
                          InstanceMethod<&RingWrap::retire>("retire"),
                      });
@@ -143,6 +145,17 @@ Napi::Value RingWrap::thumbnail(const Napi::CallbackInfo& info) {
   out.Set("height", picture.height);
   out.Set("data", Napi::Buffer<uint8_t>::Copy(info.Env(), picture.rgb.data(), picture.rgb.size()));
   return out;
+}
+
+Napi::Value RingWrap::develop(const Napi::CallbackInfo& info) {
+  const Lease held = lease(info);
+  const Pin pin(info.Env(), ring(info.Env()), held);
+  std::optional<RawPicture> raw = ring_->take_raw(held);
+  if (!raw) {
+    throw Napi::Error::New(info.Env(), "no frame is kept in slot " + std::to_string(held.slot) +
+                                           ": it was taken already, or the camera was started without keepRaw");
+  }
+  return verdictd::develop(info.Env(), ring_, std::move(*raw));
 }
 
 void RingWrap::release(const Napi::CallbackInfo& info) {

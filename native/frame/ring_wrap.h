@@ -32,6 +32,8 @@ class RingWrap final : public Napi::ObjectWrap<RingWrap> {
   Napi::Value tensor(const Napi::CallbackInfo& info);
   Napi::Value copy(const Napi::CallbackInfo& info);
   Napi::Value thumbnail(const Napi::CallbackInfo& info);
+  // Takes the frame that was kept out of the slot; resolves with all of it in colour.
+  Napi::Value develop(const Napi::CallbackInfo& info);
   void release(const Napi::CallbackInfo& info);
   void retire(const Napi::CallbackInfo& info);
 

@@ -18,6 +18,7 @@ export function createSpinnaker({ camera, trigger, evidence }: Config, notice: (
     acceptPulse,
     frameTimeout,
     thumbnailWidth: evidence.width,
+    keepRaw: evidence.full !== 'none',
     notice,
   });
 }
@@ -51,6 +52,7 @@ export function createAravis({ camera, trigger, evidence }: Config, notice: (tex
     acceptPulse,
     frameTimeout,
     thumbnailWidth: evidence.width,
+    keepRaw: evidence.full !== 'none',
     notice,
   });
 }
@@ -64,13 +66,13 @@ export function createGenicam(config: Config, notice: (text: string) => void): G
 export function createCamera(config: Config, notice: (text: string) => void): Camera & { showOnly?: SimulatedCamera['showOnly'] } {
   const { camera, trigger, evidence } = config;
   const triggered = trigger.source === 'mqtt';
-  const thumbnailWidth = evidence.width;
+  const kept = { thumbnailWidth: evidence.width, keepRaw: evidence.full !== 'none' };
   switch (camera.kind) {
     case 'simulated':
-      return new SimulatedCamera({ ...camera.simulated, rate: triggered ? 0 : camera.simulated.rate, thumbnailWidth });
+      return new SimulatedCamera({ ...camera.simulated, rate: triggered ? 0 : camera.simulated.rate, ...kept });
     case 'files': {
       const { paths, loop, order, rate } = camera.files;
-      return new FilesCamera({ paths: [...paths], loop, order, rate: triggered ? 0 : rate, thumbnailWidth });
+      return new FilesCamera({ paths: [...paths], loop, order, rate: triggered ? 0 : rate, ...kept });
     }
     case 'spinnaker':
       return createSpinnaker(config, notice);

@@ -18,6 +18,7 @@ export interface FilesOptions {
   rate: number;
   /** Of the picture kept as evidence, px. Default 1024. */
   thumbnailWidth?: number;
+  keepRaw?: boolean;
   /** Largest picture, in pixels. */
   maxPixels?: number;
 }
@@ -101,6 +102,10 @@ class FileSource implements Source {
  */
 export class FilesCamera extends FedCamera {
   constructor(options: FilesOptions) {
-    super(new FileSource(options), options.rate, new PushedCamera({ simulated: true, thumbnailWidth: options.thumbnailWidth }));
+    super(
+      new FileSource(options),
+      options.rate,
+      new PushedCamera({ simulated: true, thumbnailWidth: options.thumbnailWidth, keepRaw: options.keepRaw }),
+    );
   }
 }

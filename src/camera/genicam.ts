@@ -16,6 +16,8 @@ export interface GenicamOptions {
   /** From a trigger to its frame, beyond exposure and transfer. */
   frameTimeout: Ms;
   thumbnailWidth?: number;
+  /** Each slot keeps a copy of its frame, for whole pictures. */
+  keepRaw?: boolean;
   slots?: number;
   /** For people: what is not as it should be, and no reason to stop. */
   notice?: (text: string) => void;
@@ -269,6 +271,7 @@ export class GenicamCamera implements HandCamera {
         ring: ring.id,
         input: plan.input,
         thumbnailWidth: options.thumbnailWidth ?? defaults.thumbnailWidth,
+        keepRaw: options.keepRaw ?? false,
         expected: {
           width,
           height,

@@ -10,7 +10,7 @@ import type { CameraHealth, Frame, FrameFault, Ms, Plan, Truth } from '../ports'
 import { type About, ExposureStream } from './stream';
 
 export type { RawImage } from '../native';
-export { tensorOf, thumbnail } from './stream';
+export { tensorOf, thumbnail, wholePicture } from './stream';
 
 const defaults = {
   slots: 6,
@@ -54,14 +54,16 @@ interface Run {
 export class PushedCamera {
   private readonly slots: number;
   private readonly thumbnailWidth: number;
+  private readonly keepRaw: boolean;
   private readonly simulated: boolean;
   private run: Run | null = null;
   private last: ExposureStream | null = null;
   private lastHealth: CameraHealth = { connected: false, alive: 0, frames: 0, faults: {}, temperature: null };
 
-  constructor(options: { slots?: number; thumbnailWidth?: number | undefined; simulated: boolean }) {
+  constructor(options: { slots?: number; thumbnailWidth?: number | undefined; keepRaw?: boolean | undefined; simulated: boolean }) {
     this.slots = options.slots ?? defaults.slots;
     this.thumbnailWidth = options.thumbnailWidth ?? defaults.thumbnailWidth;
+    this.keepRaw = options.keepRaw ?? false;
     this.simulated = options.simulated;
   }
 
@@ -88,7 +90,7 @@ export class PushedCamera {
     this.last = stream;
     const failed = (error: unknown): void => this.failed(run, error);
     camera.open().catch(failed);
-    camera.start({ ring: ring.id, input: plan.input, thumbnailWidth: this.thumbnailWidth }).catch(failed);
+    camera.start({ ring: ring.id, input: plan.input, thumbnailWidth: this.thumbnailWidth, keepRaw: this.keepRaw }).catch(failed);
   }
 
   /**

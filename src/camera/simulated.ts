@@ -21,6 +21,7 @@ export interface SimulatedOptions {
   defectRate: number;
   /** Of the picture kept as evidence, px. Default 1024. */
   thumbnailWidth?: number;
+  keepRaw?: boolean;
   /** Parts per second; 0: one with each `fire()`. */
   rate: number;
 }
@@ -131,7 +132,7 @@ export class SimulatedCamera extends FedCamera {
 
   constructor(options: SimulatedOptions) {
     const line = new LineSource(options);
-    super(line, options.rate, new PushedCamera({ simulated: true, thumbnailWidth: options.thumbnailWidth }));
+    super(line, options.rate, new PushedCamera({ simulated: true, thumbnailWidth: options.thumbnailWidth, keepRaw: options.keepRaw }));
     this.line = line;
   }
 

@@ -78,6 +78,10 @@ class LeasedFrame implements Frame {
     return this.#ring.thumbnail(this.slot, this.#lease);
   }
 
+  develop(): Promise<{ width: number; height: number; data: Buffer }> {
+    return this.#ring.develop(this.slot, this.#lease);
+  }
+
   tensor(): Float32Array {
     return this.#ring.copy(this.slot, this.#lease);
   }
@@ -91,6 +95,14 @@ function leased(frame: Frame): LeasedFrame {
 /** RGB copy of the frame's thumbnail; only while the frame is leased. */
 export function thumbnail(frame: Frame): { width: number; height: number; data: Buffer } {
   return leased(frame).thumbnail();
+}
+
+/**
+ * The whole frame in RGB, made by a thread of the pool; asked once, while the frame is leased, which may end before this resolves.
+ * Throws where the camera keeps no frames (`keepRaw`).
+ */
+export function wholePicture(frame: Frame): Promise<{ width: number; height: number; data: Buffer }> {
+  return leased(frame).develop();
 }
 
 /** Copy of the frame's tensor, float32 [3, height, width]; only while the frame is leased. */

@@ -17,6 +17,8 @@ import { overlay } from './heatmap';
 export interface PicturesOptions {
   dir: string; // <data>/images
   keep: 'all' | 'notOk' | 'none'; // which parts get a picture; notOk: every verdict but PASS
+  onePassIn: number; // of so many PASS one gets a picture as well; 0: none
+  full: 'all' | 'notOk' | 'none'; // whose picture is the whole frame; a PASS that is one of `onePassIn` counts with notOk
   heatmaps: boolean;
   quality: number; // JPEG, 1..100
 }
@@ -24,18 +26,23 @@ export interface PicturesOptions {
 interface Job {
   verdict: Verdict;
   thumbnail: Thumbnail; // a copy of its own
+  whole: Promise<Thumbnail> | null; // the frame at full size, where it is wanted
   map: Findings['map'];
 }
 
 const unfinished = '.part';
 /** More than this waiting means the disk or the processor does not follow. About 1.7 MB each. */
 const maxWaiting = 16;
+/** Whole frames under way at a time, 26.5 MB each in colour; another one gets the reduced picture instead. */
+const maxWhole = 2;
 
 export class Pictures {
   private readonly waiting: Job[] = [];
   private busy: Promise<void> | null = null;
   private stopping = false;
-  readonly counts = { written: 0, leftOut: 0, failed: 0 };
+  private wholes = 0;
+  private passes = 0;
+  readonly counts = { written: 0, leftOut: 0, failed: 0, reduced: 0 };
 
   constructor(
     private readonly options: PicturesOptions,
@@ -58,19 +65,27 @@ export class Pictures {
     }
   }
 
-  /** True if this verdict's picture is wanted; ask before copying a thumbnail. */
-  wants(verdict: Verdict): boolean {
-    if (this.stopping || this.options.keep === 'none') return false;
-    return this.options.keep === 'all' || wordOf(verdict) !== 'PASS';
+  /** Which picture of this verdict is wanted; asked once for each, before a picture is copied. */
+  choose(verdict: Verdict): 'none' | 'reduced' | 'whole' {
+    const { keep, full, onePassIn } = this.options;
+    const pass = wordOf(verdict) === 'PASS';
+    const sampled = pass && onePassIn > 0 && this.passes++ % onePassIn === 0;
+    if (this.stopping || keep === 'none' || (keep === 'notOk' && pass && !sampled)) return 'none';
+    if (full === 'none' || (full === 'notOk' && pass && !sampled)) return 'reduced';
+    if (this.wholes < maxWhole && this.waiting.length < maxWaiting) return 'whole';
+    this.counts.reduced++;
+    return 'reduced';
   }
 
-  /** Queues a picture; returns at once. */
-  add(verdict: Verdict, thumbnail: Thumbnail, map: Findings['map']): void {
+  /** Queues a picture; returns at once. `whole`: the frame at full size, where `choose` said so; if it fails `thumbnail` is written. */
+  add(verdict: Verdict, thumbnail: Thumbnail, map: Findings['map'], whole: Promise<Thumbnail> | null = null): void {
+    whole?.catch(() => undefined); // it is looked at when its turn comes
     if (this.waiting.length >= maxWaiting) {
       this.counts.leftOut++;
       return;
     }
-    this.waiting.push({ verdict, thumbnail, map });
+    if (whole !== null) this.wholes++;
+    this.waiting.push({ verdict, thumbnail, map, whole });
     this.busy ??= this.work();
   }
 
@@ -89,24 +104,42 @@ export class Pictures {
       } catch (thrown) {
         this.counts.failed++;
         this.diagnostics.error({ resultId: job.verdict.part.resultId, err: reason(thrown) }, 'picture not written');
+      } finally {
+        if (job.whole !== null) this.wholes--;
       }
     }
     this.busy = null;
   }
 
-  private async write({ verdict, thumbnail, map }: Job): Promise<void> {
+  private async write({ verdict, thumbnail, map, whole }: Job): Promise<void> {
     const { width, height, data } = thumbnail;
     const id = verdict.part.resultId;
     const raw = { width, height, channels: 3 as const };
-    await this.save(verdict, 'picture', `${id}.jpg`, await sharp(data, { raw }).jpeg({ quality: this.options.quality }).toBuffer());
+    const picture = (await this.whole(whole, id)) ?? thumbnail;
+    await this.save(verdict, 'picture', `${id}.jpg`, await this.encoded(picture));
     if (!this.options.heatmaps || map === null || verdict.limit === null) return;
     const heat = overlay(map, verdict.limit);
     const layer = await sharp(heat.data, { raw: { width: heat.width, height: heat.height, channels: 4 } })
       .resize(width, height, { fit: 'fill', kernel: 'cubic' })
       .png({ compressionLevel: 0 })
       .toBuffer();
-    const picture = sharp(data, { raw }).composite([{ input: layer }]);
-    await this.save(verdict, 'heatmap', `${id}-map.jpg`, await picture.jpeg({ quality: this.options.quality }).toBuffer());
+    const overlaid = sharp(data, { raw }).composite([{ input: layer }]);
+    await this.save(verdict, 'heatmap', `${id}-map.jpg`, await overlaid.jpeg({ quality: this.options.quality }).toBuffer());
+  }
+
+  private encoded({ width, height, data }: Thumbnail): Promise<Buffer> {
+    return sharp(data, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality: this.options.quality })
+      .toBuffer();
+  }
+
+  private async whole(picture: Promise<Thumbnail> | null, resultId: string): Promise<Thumbnail | null> {
+    try {
+      return await picture;
+    } catch (thrown) {
+      this.diagnostics.error({ resultId, err: reason(thrown) }, 'the whole frame could not be rendered; the reduced picture is written');
+      return null;
+    }
   }
 
   /** File first (temporary name, synced, renamed), then its row: a row never names a picture that was not written. */

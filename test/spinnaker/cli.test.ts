@@ -1,17 +1,22 @@
 /** The command line over the fake camera library, as a technician uses it. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { ask } from '../../src/control/client';
 import { lockDataDir } from '../../src/lock';
 import { packageRoot } from '../../src/package';
-import { type Ended, launcher, start } from '../cli/process';
+import { type Ended, launcher, run, start } from '../cli/process';
 import { picture } from '../support/pictures';
 
 const library = join(packageRoot, 'build/fake/libSpinnaker_C.so.4');
 const built = existsSync(library);
 if (!built) console.log(`skipped: ${library} is not built (npm run build:fake)`);
 const describeFake = built ? describe : describe.skip;
+
+/** A process of the station on a machine that is busy with others. */
+const patient = 120_000;
+const never = new AbortController().signal;
 
 let dir: string;
 beforeEach(() => {
@@ -26,7 +31,7 @@ async function verdictd(args: string[], script: string[] = [], env: Record<strin
     env: { VERDICTD_SPINNAKER_LIBRARY: library, VERDICTD_FAKE_SPINNAKER: join(dir, 'script'), ...env },
   });
   // A process that does not end must not outlive its test.
-  const killer = setTimeout(() => running.child.kill('SIGKILL'), 25_000);
+  const killer = setTimeout(() => running.child.kill('SIGKILL'), 60_000);
   const ended = await running.ended.finally(() => clearTimeout(killer));
   // The fake tells at the end of the process what was leaked, or called in a wrong order or from a wrong thread.
   // Only a library that hangs excuses the last.
@@ -111,42 +116,123 @@ describeFake('by hand', () => {
 });
 
 describeFake('the station', () => {
-  const station = [
-    '--set',
-    'camera.kind=spinnaker',
-    '--set',
-    'trigger.source=freeRun',
-    '--set',
-    'recipe.active=part',
-    '--set',
-    'plc.onBrokerLoss=log',
-  ];
-  const withRecipe = async (): Promise<void> => {
-    mkdirSync(join(dir, 'good'));
+  const set = (...pairs: string[]): string[] => pairs.flatMap((pair) => ['--set', pair]);
+  const station = set('camera.kind=spinnaker', 'trigger.source=freeRun', 'recipe.active=part', 'plc.onBrokerLoss=log');
+  let taught: string;
+  beforeAll(async () => {
+    taught = mkdtempSync(join(tmpdir(), 'verdictd-taught-'));
+    mkdirSync(join(taught, 'good'));
     for (let i = 0; i < 6; i++) {
       await picture(64, 48)
         .linear(0.5, i * 4)
         .png()
-        .toFile(join(dir, 'good', `${i}.png`));
+        .toFile(join(taught, 'good', `${i}.png`));
     }
-    expect((await verdictd(['teach', '--recipe', 'part', '--good', join(dir, 'good'), '--shots', '4'])).code).toBe(0);
-  };
+    const args = ['teach', '--recipe', 'part', '--good', join(taught, 'good'), '--shots', '4', '--data-dir', join(taught, 'data')];
+    expect((await run(launcher, args)).code).toBe(0);
+  }, patient);
+  afterAll(() => rmSync(taught, { recursive: true, force: true }));
+  beforeEach(() => cpSync(join(taught, 'data'), join(dir, 'data'), { recursive: true }));
 
-  test('ends with 78 for a setting the camera refuses, with 75 for a library that hangs, and judges what a good camera shows', async () => {
-    await withRecipe();
-    const refused = await verdictd(['run', ...station, '--set', 'camera.spinnaker.Gain=55'], []);
-    expect(refused.code).toBe(78);
-    expect(refused.stderr).toMatch(/Gain 55: it is out of range/);
-    const good = await verdictd(['run', ...station, '--parts', '5', '--json']);
-    expect(good.code).toBe(0);
-    const verdicts = lines(good.stdout) as { simulated: boolean; ok: number; code: number }[];
-    expect(verdicts).toHaveLength(5);
-    for (const verdict of verdicts) expect(verdict).toMatchObject({ simulated: false, ok: 0 });
-    const stuck = await verdictd(
-      ['run', ...station],
-      ['at-exposure 3 fail CameraGetNextImageEx -1002 times=always', 'hang CameraEndAcquisition'],
-    );
-    expect(stuck.code).toBe(75);
-    expect(stuck.stderr).toMatch(/has not come back for 5 s.*\[CAMERA_FAILED\]/);
-  });
+  test(
+    'ends with 78 for a setting the camera refuses',
+    async () => {
+      const refused = await verdictd(['run', ...station, ...set('camera.spinnaker.Gain=55')]);
+      expect(refused.code).toBe(78);
+      expect(refused.stderr).toMatch(/Gain 55: it is out of range/);
+    },
+    patient,
+  );
+
+  test(
+    'ends with 75 for a library that hangs',
+    async () => {
+      const hangs = ['at-exposure 3 fail CameraGetNextImageEx -1002 times=always', 'hang CameraEndAcquisition'];
+      const stuck = await verdictd(['run', ...station], hangs);
+      expect(stuck.code).toBe(75);
+      expect(stuck.stderr).toMatch(/has not come back for 5 s.*\[CAMERA_FAILED\]/);
+    },
+    patient,
+  );
+
+  test(
+    'judges what a good camera shows, and keeps whole frames where it shall',
+    async () => {
+      const good = await verdictd([
+        'run',
+        ...station,
+        ...set('evidence.pictures=all', 'evidence.full=notOk', 'evidence.width=64'),
+        '--parts',
+        '5',
+        '--json',
+      ]);
+      expect([good.code, good.stderr]).toEqual([0, expect.anything()]);
+      const verdicts = lines(good.stdout) as { simulated: boolean; ok: number; code: number }[];
+      expect(verdicts).toHaveLength(5);
+      for (const verdict of verdicts) expect(verdict).toMatchObject({ simulated: false, ok: 0 });
+      const pictures = readdirSync(join(dir, 'data', 'images')).filter((name) => !name.includes('-map'));
+      const widths = await Promise.all(pictures.map(async (name) => (await sharp(join(dir, 'data', 'images', name)).metadata()).width));
+      expect(widths).toContain(256); // free run: no part of it passes
+    },
+    patient,
+  );
+
+  test(
+    'that runs is asked for its camera: list, features, snap, save, and nothing is loaded beside it',
+    async () => {
+      writeFileSync(join(dir, 'script'), `${small.join('\n')}\n`);
+      const running = start(launcher, ['run', ...station, '--data-dir', join(dir, 'data')], {
+        env: { VERDICTD_SPINNAKER_LIBRARY: library, VERDICTD_FAKE_SPINNAKER: join(dir, 'script') },
+      });
+      const killer = setTimeout(() => running.child.kill('SIGKILL'), patient - 10_000);
+      const seen = async (): Promise<{ state: string; camera: { frames: number } | null } | null> =>
+        ask(join(dir, 'data'), 'status', {}, never).then(
+          ({ value }) => value as { state: string; camera: { frames: number } | null },
+          () => null,
+        );
+      const up = async (frames: number): Promise<void> => {
+        for (;;) {
+          const now = await seen();
+          if (now?.state === 'Operational' && (now.camera?.frames ?? 0) > frames) return;
+          if (running.child.exitCode !== null) throw new Error(`the station ended: ${(await running.ended).stderr}`);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      };
+      try {
+        await up(0);
+        const log = join(dir, 'log');
+        const beside = (args: string[]) => verdictd(args, [], { VERDICTD_FAKE_SPINNAKER_LOG: log });
+        const list = await beside(['camera', 'list', '--json']);
+        expect(lines(list.stdout)).toEqual([
+          expect.objectContaining({ cameras: [expect.objectContaining({ serial: '21234567', access: 'held by the running station' })] }),
+        ]);
+        const features = await beside(['camera', 'features', 'Width', '--json']);
+        expect(lines(features.stdout)).toEqual([expect.objectContaining({ name: 'Width', value: 256 })]);
+        expect(await beside(['camera', 'features', 'Nope'])).toMatchObject({ code: 2 });
+        const out = join(dir, 'shot');
+        let snap = await beside(['snap', '--out', out, '--raw']);
+        // Lent between parts only; in free run there is nearly always one.
+        for (let i = 0; i < 20 && /Parts are under way/.test(snap.stderr); i++) snap = await beside(['snap', '--out', out, '--raw']);
+        expect(snap).toMatchObject({ code: 0 });
+        expect(readFileSync(`${out}_256x128_BayerRG8.raw`)).toHaveLength(256 * 128);
+        await up(0); // its stream goes on
+        expect((await ask(join(dir, 'data'), 'cmd', { cmd: 'halt' }, never)).value).toMatchObject({ ok: 1, code: 0 });
+        expect((await ask(join(dir, 'data'), 'cmd', { cmd: 'prepareRecipe', arg: 'none' }, never)).value).toMatchObject({
+          ok: 0,
+          code: 205,
+        });
+        await expect(ask(join(dir, 'data'), 'cmd', { cmd: 'format' }, never)).rejects.toMatchObject({ code: 'USAGE' });
+        const save = await beside(['camera', 'save', 'UserSet1', '--json']);
+        expect(lines(save.stdout)).toEqual([{ set: 'UserSet1' }]);
+        expect(existsSync(log)).toBe(false);
+      } finally {
+        running.child.kill('SIGTERM');
+        clearTimeout(killer);
+      }
+      const ended = await running.ended;
+      expect(ended.code).toBe(0);
+      expect(ended.stderr).not.toMatch(/violations/);
+    },
+    patient,
+  );
 });
