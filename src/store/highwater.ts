@@ -14,12 +14,13 @@ export interface Mark {
   journalSeq: number; // of the last record
   hash: string; // of the last record, hex
   lastSeq: number; // last sequence number used
-  clean: 0 | 1; // written by a clean stop: the log must end exactly here
+  /** 1: written by a clean stop, the log must end exactly here. 2: by a restore, the hash is of the backup's last record. */
+  clean: 0 | 1 | 2;
 }
 
 const slot = 512; // bytes
 const syncAfter = 10_000; // ms
-const shape = /^verdictd-highwater 1 (\d+) boot (\d+) journal (\d+) ([0-9a-f]{64}) seq (\d+) clean ([01]) sum ([0-9a-f]{16}) *\n$/;
+const shape = /^verdictd-highwater 1 (\d+) boot (\d+) journal (\d+) ([0-9a-f]{64}) seq (\d+) clean ([012]) sum ([0-9a-f]{16}) *\n$/;
 
 function checksum(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
@@ -41,7 +42,7 @@ function parse(text: string): (Mark & { counter: number }) | null {
     journalSeq: Number(journalSeq),
     hash,
     lastSeq: Number(lastSeq),
-    clean: clean === '1' ? 1 : 0,
+    clean: clean === '1' ? 1 : clean === '2' ? 2 : 0,
   };
 }
 

@@ -10,8 +10,10 @@ import { monotonicMs } from '../clock';
 import { type ErrorCode, errors, reason, VerdictdError } from '../errors';
 import type { Committed, Entry, ImageRecord, Log, LogStart, Ms, Part, Verdict } from '../ports';
 import { WorkerClient, WorkerError, workerFile } from '../threads';
+import type { Reading } from './lived';
 import { imagesName } from './open';
 import type { AuditRecord, LabelRecord } from './people';
+import type { Removed } from './prefix';
 import type { StoreMethods } from './worker';
 
 const pulse = 500; // ms between proofs of life when nothing else is asked
@@ -123,6 +125,16 @@ export class SqliteLog implements Log {
 
   audit(record: AuditRecord): Promise<void> {
     return this.call('audit', record);
+  }
+
+  /** See LogWriter.live. */
+  live(reading: Reading): Promise<{ hour: number }> {
+    return this.call('live', reading);
+  }
+
+  /** See LogWriter.forget. */
+  forget(prefix: Parameters<StoreMethods['forget']>[0]): Promise<Removed> {
+    return this.call('forget', prefix);
   }
 
   async find(seq: number): Promise<Committed | null> {

@@ -1,7 +1,8 @@
 /** Opening log.db for its one writer: the settings durability rests on are set and read back, a damaged file is set aside. */
-import { closeSync, existsSync, fstatSync, fsyncSync, openSync, renameSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readdirSync, renameSync, statfsSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
+import { systemClock } from '../clock';
 import { reason, VerdictdError } from '../errors';
 import { makeFolder } from '../folder';
 import type { Mark } from './highwater';
@@ -12,11 +13,15 @@ import { checkVersion, migrate } from './schema';
 export const fileName = 'log.db';
 export const highwaterName = 'log.highwater';
 export const imagesName = 'images';
+/** Where a restore unpacks, and the file in it that says that it has begun to replace what was there. */
+export const restoreFolder = '.restore';
+export const restoreMoving = 'moving';
 
 const busyTimeout = 1000; // ms a person's shell may hold the file before a commit gives up, below the default TTL of 1500 ms
 const pageSize = 2048; // bytes: a verdict dirties five pages; measured 22 kB written a verdict, 32 kB with pages of 4096
 const backstop = 8000; // pages (16 MB) of WAL; the writer checkpoints long before, between two verdicts
 const walSize = 4 * 1024 * 1024; // bytes the WAL has from the start: what 512 transactions write, and some more
+const memoryPage = 4096; // bytes
 const walLimit = 32 * 1024 * 1024; // bytes the WAL is cut back to once a slow reader has let it grow
 
 export interface Opened {
@@ -41,6 +46,9 @@ export function openForWriting(dir: string): Opened {
         cause: thrown,
       },
     );
+  }
+  if (existsSync(join(dir, restoreFolder, restoreMoving))) {
+    throw new VerdictdError('LOG_UNAVAILABLE', `${dir}: a restore was interrupted. Run \`verdictd restore FILE --force\` once more.`);
   }
   try {
     return { db: openChecked(path), setAside: null };
@@ -105,6 +113,7 @@ function atLeast(found: string): void {
  * Gives the WAL its size at once, with zeros that no reader takes for frames (they carry neither salt nor checksum). A commit then
  * overwrites blocks that the file has, as it does on every later lap of the WAL: its sync need not wait for the file system's
  * own journal. Measured: half the time of a sync that appends. A disk that is nearly full keeps its room for verdicts.
+ * Page by page: what is written in one call the kernel may keep as one large folio, of which every commit would then dirty the whole.
  */
 export function growWal(path: string): void {
   let fd: number | null = null;
@@ -112,9 +121,8 @@ export function growWal(path: string): void {
     const { bavail, bsize } = statfsSync(path);
     if (bavail * bsize < 16 * walSize) return;
     fd = openSync(`${path}-wal`, 'r+'); // SQLite's locks are on the other two files: closing this descriptor drops none
-    const zeros = Buffer.alloc(walSize);
-    const has = fstatSync(fd).size;
-    if (has < walSize) writeSync(fd, zeros, 0, walSize - has, has);
+    const zeros = Buffer.alloc(memoryPage);
+    for (let at = fstatSync(fd).size; at < walSize; ) at += writeSync(fd, zeros, 0, memoryPage - (at % memoryPage), at);
     fsyncSync(fd);
   } catch {
     // the log works without; the commits tell of the disk
@@ -134,9 +142,10 @@ function isDamage(thrown: unknown): boolean {
 
 /** The damaged file keeps its WAL beside it under the matching name, so that what is readable stays readable. */
 function putAside(dir: string): string {
+  const before = readdirSync(dir).filter((one) => one.startsWith(`${fileName}.corrupt-`));
   let n = 1;
-  while (existsSync(join(dir, `${fileName}.corrupt-${n}`))) n++;
-  const name = `${fileName}.corrupt-${n}`;
+  while (before.some((one) => one.endsWith(`-${n}`))) n++;
+  const name = `${fileName}.corrupt-${systemClock.wall().utc.slice(0, 10)}-${n}`; // the day is a label: the number tells them apart
   for (const suffix of ['-wal', '-shm', '']) {
     if (existsSync(join(dir, fileName + suffix))) renameSync(join(dir, fileName + suffix), join(dir, name + suffix));
   }
@@ -184,6 +193,16 @@ export function unavailable(thrown: unknown, path: string): VerdictdError {
         ? 'Check that the data directory can be written by this user.'
         : 'Check the disk, and the kernel log for its errors.';
   return new VerdictdError('LOG_UNAVAILABLE', `${path} cannot be written: ${reason(thrown)}${code === '' ? '' : ` (${code})`}. ${todo}`, {
+    cause: thrown,
+  });
+}
+
+/** What SQLite threw at a write: broken rules of the schema are faults of the caller, everything else is the disk's. */
+export function explained(thrown: unknown, path: string): VerdictdError {
+  if (thrown instanceof VerdictdError) return thrown;
+  const code = String((thrown as { code?: unknown }).code ?? '');
+  if (code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT')) return unavailable(thrown, path);
+  return new VerdictdError('INTERNAL', `${path}: this record breaks a rule of the log: ${reason(thrown)}. Please report it.`, {
     cause: thrown,
   });
 }

@@ -124,7 +124,9 @@ export interface Filter {
   last: number; // newest rows at most
   verdict: Word | null;
   recipe: string | null; // id
+  lot: string | null;
   since: string | null; // UTC, ISO 8601
+  until: string | null; // the same; not included
 }
 
 /** Verdicts that pass the filter, oldest first. */
@@ -136,7 +138,9 @@ export function listVerdicts(path: string, filter: Filter): Listed[] {
         SELECT * FROM verdicts
         WHERE (@verdict IS NULL OR verdict = @verdict)
           AND (@recipe IS NULL OR recipe = @recipe)
+          AND (@lot IS NULL OR lot = @lot)
           AND (@since IS NULL OR time >= @since)
+          AND (@until IS NULL OR time < @until)
         ORDER BY journal_seq DESC LIMIT @last`)
       .all(filter) as Listed[];
     return rows.reverse();

@@ -349,3 +349,12 @@ export function eventRow(kind: string, detail: string, now: number, clockTrusted
     clock_trusted: bit(clockTrusted),
   });
 }
+
+/** Compares everything but where and when the row was written. */
+export function sameVerdict(known: InspectionRow, verdict: Verdict): 'same' | 'other' {
+  const now = new Map<string, unknown>(
+    Object.entries(inspectionRow(verdict, { journal_seq: known.journal_seq, boot_id: known.boot_id, created_utc: known.created_utc })),
+  );
+  const then = new Map<string, unknown>(Object.entries(known));
+  return columns.inspections.every(([name]) => now.get(name) === then.get(name)) ? 'same' : 'other';
+}

@@ -172,8 +172,36 @@ SELECT journal_seq, type FROM (
 ) WHERE journal_seq > (SELECT value FROM meta WHERE name = 'deliveredUpTo');
 `;
 
+const step2 = `
+-- how long the station has lived (lived.ts), and what the last record was at each hour of that life: ages come from here
+CREATE TABLE lived (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  elapsed_ms INTEGER NOT NULL CHECK (elapsed_ms >= 0),
+  wall_ms INTEGER NOT NULL,
+  mono_ms INTEGER NOT NULL,
+  trusted INTEGER NOT NULL CHECK (trusted IN (0, 1)),
+  kernel_boot TEXT NOT NULL
+) STRICT;
+CREATE TABLE hours (
+  hour INTEGER PRIMARY KEY CHECK (hour >= 0),
+  journal_seq INTEGER NOT NULL
+) STRICT;
+
+-- rows go as an oldest prefix only, announced in the transaction that removes them (writer.ts)
+INSERT INTO meta VALUES ('prunedUpTo', 0);
+DROP TRIGGER inspections_kept;
+DROP TRIGGER images_kept;
+DROP TRIGGER events_kept;
+CREATE TRIGGER inspections_kept BEFORE DELETE ON inspections
+WHEN old.journal_seq > (SELECT value FROM meta WHERE name = 'prunedUpTo') BEGIN SELECT RAISE(ABORT, 'inspections is append-only'); END;
+CREATE TRIGGER images_kept BEFORE DELETE ON images
+WHEN old.journal_seq > (SELECT value FROM meta WHERE name = 'prunedUpTo') BEGIN SELECT RAISE(ABORT, 'images is append-only'); END;
+CREATE TRIGGER events_kept BEFORE DELETE ON events
+WHEN old.journal_seq > (SELECT value FROM meta WHERE name = 'prunedUpTo') BEGIN SELECT RAISE(ABORT, 'events is append-only'); END;
+`;
+
 /** Step n brings a file from user_version n to n + 1. */
-const steps: readonly string[] = [step1];
+const steps: readonly string[] = [step1, step2];
 
 export const schemaVersion = steps.length;
 

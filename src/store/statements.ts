@@ -19,6 +19,9 @@ export interface Statements {
   hashAt: Database.Statement;
   insertLabel: Database.Statement;
   insertAudit: Database.Statement;
+  getLived: Database.Statement;
+  setLived: Database.Statement;
+  insertHour: Database.Statement;
 }
 
 export function prepare(db: Database.Database): Statements {
@@ -67,6 +70,9 @@ export function prepare(db: Database.Database): Statements {
     insertAudit: db.prepare(`
       INSERT INTO audit (actor, action, detail, clock_trusted, boot_id, created_utc)
       VALUES (@actor, @action, @detail, @clock_trusted, @boot_id, @created_utc)`),
+    getLived: db.prepare('SELECT elapsed_ms AS elapsed, wall_ms AS wall, mono_ms AS mono, trusted, kernel_boot AS kernelBoot FROM lived'),
+    setLived: db.prepare('INSERT OR REPLACE INTO lived VALUES (1, @elapsed, @wall, @mono, @trusted, @kernelBoot)'),
+    insertHour: db.prepare('INSERT OR IGNORE INTO hours VALUES (@hour, @journalSeq)'),
     hashAt: db
       .prepare(`
         SELECT hash FROM inspections WHERE journal_seq = @journalSeq

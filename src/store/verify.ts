@@ -39,8 +39,8 @@ export async function verifyLog(path: string, signal?: AbortSignal): Promise<Ver
   const result: Verified = { rows: 0, ok: true, firstBad: null, pictures: 0, missingPictures: 0, begins: null };
   const bad = (journalSeq: number, why: string): Verified => ({ ...result, ok: false, firstBad: { journalSeq, reason: why } });
   let last = 0;
+  let prev = genesis;
   try {
-    let prev = genesis;
     const begins = anchor(db);
     if (begins !== null) {
       result.begins = { after: begins.journalSeq, reason: begins.reason };
@@ -53,7 +53,14 @@ export async function verifyLog(path: string, signal?: AbortSignal): Promise<Ver
       for (const record of rows) {
         const { row } = record;
         if (row.journal_seq <= last) return bad(row.journal_seq, 'a second record with this number was inserted');
-        if (row.journal_seq > last + 1) return bad(last + 1, missing(last + 1, row.journal_seq - 1));
+        if (row.journal_seq > last + 1) {
+          const jump = jumped(record, last, prev) ? null : overtaken(db, row.journal_seq, result.rows);
+          if (jump !== null) {
+            if (jump === 'gap') return bad(last + 1, missing(last + 1, row.journal_seq - 1));
+            result.begins = { after: jump.journalSeq, reason: jump.reason };
+            prev = Buffer.from(jump.hash, 'hex');
+          }
+        }
         const hash = recordHash(record.table, row, row.prev_hash);
         if (!hash.equals(row.hash)) return bad(row.journal_seq, 'the record was altered or put in another place');
         if (!row.prev_hash.equals(prev))
@@ -76,6 +83,7 @@ export async function verifyLog(path: string, signal?: AbortSignal): Promise<Ver
         ? result
         : bad(last, `${highwaterName} is missing or spoilt: records removed from the end cannot be ruled out`);
     }
+    if (mark.clean === 2 && prev.toString('hex') === mark.hash) return result; // restored, and not started since
     if (last < mark.journalSeq) return bad(last + 1, missing(last + 1, mark.journalSeq));
     if (mark.clean === 1 && last > mark.journalSeq && !moved(path, mark.journalSeq)) {
       return bad(mark.journalSeq + 1, 'records were added while the station was stopped');
@@ -99,21 +107,46 @@ function missing(first: number, last: number): string {
   return first === last ? `record ${first} is missing` : `records ${first} to ${last} are missing`;
 }
 
+interface Anchor {
+  journalSeq: number;
+  hash: string;
+  reason: string;
+  after: unknown; // of a restore: the record that the anchor follows
+}
+
 /** A log may begin after another: then an event of its own chain says after which record, and with which hash. */
-function anchor(db: Database.Database): { journalSeq: number; hash: string; reason: string } | null {
+function anchor(db: Database.Database): Anchor | null {
   const begin = recordsAfter(db, first, 1)[0]?.row.journal_seq ?? 1;
   if (begin <= 1) return null;
-  const details = db.prepare('SELECT detail FROM events WHERE kind = ? ORDER BY journal_seq DESC').pluck().all(anchorKind) as string[];
-  for (const detail of details) {
-    try {
-      const { journalSeq, hash, reason: why } = JSON.parse(detail) as Record<string, unknown>;
-      if (journalSeq === begin - 1 && typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))
-        return { journalSeq, hash, reason: String(why) };
-    } catch {
-      // not ours: the chain will tell
-    }
+  // the newest first: that is the one, unless somebody has been at it
+  for (const row of db.prepare('SELECT detail FROM events WHERE kind = ? ORDER BY journal_seq DESC').iterate(anchorKind)) {
+    const found = readAnchor((row as { detail: string }).detail);
+    if (found?.journalSeq === begin - 1) return found;
   }
   return null;
+}
+
+function readAnchor(detail: string): Anchor | null {
+  try {
+    const { journalSeq, hash, reason: why, after } = JSON.parse(detail) as Record<string, unknown>;
+    if (typeof journalSeq !== 'number' || typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return null;
+    return { journalSeq, hash, reason: String(why), after };
+  } catch {
+    return null; // not ours: the chain will tell
+  }
+}
+
+/** After a restore numbers are left out, never records: the chain goes on from the last record of the backup. */
+function jumped({ table, row }: AnyRow, last: number, prev: Buffer): boolean {
+  if (table !== 'events' || row.kind !== anchorKind || !row.prev_hash.equals(prev)) return false;
+  const said = readAnchor(row.detail);
+  return said?.journalSeq === row.journal_seq - 1 && said.after === last && said.hash === prev.toString('hex');
+}
+
+/** The station removed its oldest records while they were read: then what is read now is where the log begins. */
+function overtaken(db: Database.Database, journalSeq: number, rows: number): Anchor | 'gap' {
+  const now = rows === 0 ? null : anchor(db);
+  return now?.journalSeq === journalSeq - 1 ? now : 'gap';
 }
 
 async function pictureOf(record: AnyRow, path: string): Promise<'same' | 'swapped' | 'missing' | null> {

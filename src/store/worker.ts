@@ -1,7 +1,9 @@
 /** The store worker: serves the writer to the main thread, so that a slow fsync never stops the heartbeat. */
 import type { Entry, ImageRecord, LogStart, Part, Verdict } from '../ports';
 import { serve } from '../threads';
+import type { Reading } from './lived';
 import type { AuditRecord, LabelRecord } from './people';
+import type { Removed } from './prefix';
 import { LogWriter, type Written } from './writer';
 
 let writer: LogWriter | null = null;
@@ -24,6 +26,8 @@ const methods = {
   event: ({ kind, detail }: { kind: string; detail: string }): void => current().note(kind, detail),
   label: (record: LabelRecord): number => current().label(record),
   audit: (record: AuditRecord): void => current().audit(record),
+  live: (reading: Reading) => current().live(reading),
+  forget: (prefix: Parameters<LogWriter['forget']>[0]): Removed => current().forget(prefix),
   find: ({ seq }: { seq: number }) => current().find(seq),
   entries: ({ after, n }: { after: number; n: number }): Entry[] => current().entries(after, n),
   backlog: ({ after, n }: { after: number; n: number }): Entry[] => current().backlog(after, n),

@@ -4,7 +4,6 @@
  * Invariant: `tail` is the last record in the file. It moves only after its transaction has committed, and a transaction that
  * finds another tail in the file (a second writer) is refused: the chain has one end.
  */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { systemClock } from '../clock';
@@ -12,14 +11,18 @@ import { Code } from '../codes';
 import { VerdictdError } from '../errors';
 import type { Entry, ImageRecord, LogStart, Part, Verdict } from '../ports';
 import { furthest, isAhead } from '../seq';
+import { DeliveredMark } from './delivered';
+import { judgeEnding } from './ending';
 import { Highwater, type Mark, readMark } from './highwater';
-import { fileName, growWal, highwaterName, openForWriting, salvage, unavailable } from './open';
+import { type Lived, live, type Reading } from './lived';
+import { explained, fileName, growWal, highwaterName, openForWriting, salvage } from './open';
 import { type AuditRecord, insertAudit, insertLabel, type LabelRecord } from './people';
+import { nextPrefix, type Removed, removePrefix } from './prefix';
+import { Presence } from './present';
 import { entriesAfter, readTail, type Tail } from './read';
 import {
   abortedRow,
   anchorKind,
-  columns,
   eventRow,
   genesis,
   type Hashed,
@@ -32,6 +35,7 @@ import {
   recordHash,
   rowValues,
   type Stamp,
+  sameVerdict,
   type Table,
   verdictOf,
 } from './record';
@@ -39,10 +43,6 @@ import { applicationId } from './schema';
 import { prepare, type Statements } from './statements';
 
 const checkpointEvery = 512; // transactions: about 3 MB of WAL
-const deliveredEvery = 16; // entries: what a killed process may send a second time
-const deliveredAfter = 1000; // ms
-/** Numbers left out when a log goes on after a lost file and an unclean stop: the high-water mark may lag by this much. */
-const lostMargin = 10_000;
 
 export interface Written {
   journalSeq: number;
@@ -64,17 +64,18 @@ export class LogWriter {
   private bootId = '';
   private bootNumber = 0;
   private lastSeq = 0;
-  private deliveredUpTo = 0;
-  private deliveredSaved = 0;
-  private deliveredTimer: NodeJS.Timeout | null = null;
+  private readonly delivery = new DeliveredMark((upTo) =>
+    this.write(() => this.opened().sql.setMeta.run({ name: 'deliveredUpTo', value: upTo })),
+  );
   private marking: NodeJS.Immediate | null = null;
   private transactions = 0;
   private begun = false;
-  private inodes: { db: bigint; wal: bigint } | null = null;
+  private readonly presence: Presence;
 
   constructor(private readonly dir: string) {
     this.path = join(dir, fileName);
     this.highwater = new Highwater(join(dir, highwaterName));
+    this.presence = new Presence(this.path);
   }
 
   /**
@@ -106,9 +107,15 @@ export class LogWriter {
     this.bootId = bootId;
     this.bootNumber = bootNumber;
     this.tail = readTail(db);
-    const notices = this.compare(mark);
+    const { tail, notices } = judgeEnding({
+      tail: this.tail,
+      mark,
+      setAside: this.setAside,
+      hashAt: (journalSeq) => this.hashAt(journalSeq),
+    });
+    this.tail = tail;
     if (unknown > 0) {
-      const detail = `there are pictures of start ${bootNumber - 1}, and ${fileName} knows nothing of it: rows of earlier runs are gone with ${highwaterName}`;
+      const detail = `there are pictures of start ${bootNumber - 1}, and ${fileName} knows nothing of it: rows of earlier runs are gone with ${highwaterName}, and the numbers of the journal begin at ${this.tail.journalSeq + 1} again`;
       notices.push({ kind: 'logAltered', detail });
     }
     const stale = sql.stalePending.all(bootId) as PendingRow[];
@@ -126,12 +133,11 @@ export class LogWriter {
       for (const row of stale) sql.deletePending.run(row.result_id);
       return rows;
     }, false);
-    this.deliveredUpTo = Number(sql.getMeta.get('deliveredUpTo'));
-    this.deliveredSaved = this.deliveredUpTo;
+    this.delivery.read(Number(sql.getMeta.get('deliveredUpTo')));
     growWal(this.path);
     this.highwater.open();
     this.highwater.writeSync(this.marked(0));
-    this.inodes = this.files();
+    this.presence.note();
     this.begun = true;
     return {
       lastSeq: this.lastSeq,
@@ -139,37 +145,6 @@ export class LogWriter {
       aborted: stale.length,
       notices: notices.map(({ detail, said }) => said ?? detail),
     };
-  }
-
-  /** What the end of the file should be, against what it is. Moves `tail` where the chain goes on from elsewhere. */
-  private compare(mark: Mark | null): { kind: string; detail: string; said?: string }[] {
-    const found = this.tail;
-    if (mark === null) {
-      return found.journalSeq === 0 && this.setAside === null
-        ? []
-        : [{ kind: 'logAltered', detail: `${highwaterName} is missing or spoilt: rows removed from the end would not show` }];
-    }
-    if (found.journalSeq < mark.journalSeq) {
-      const kept = Buffer.from(mark.hash, 'hex');
-      if (found.journalSeq > 0) {
-        this.tail = { journalSeq: mark.journalSeq, hash: kept };
-        return [{ kind: 'logAltered', detail: `rows ${found.journalSeq + 1} to ${mark.journalSeq} are missing at the end of the log` }];
-      }
-      const journalSeq = mark.journalSeq + (mark.clean === 1 ? 0 : lostMargin);
-      this.tail = { journalSeq, hash: kept };
-      const cause = this.setAside === null ? `${fileName} was missing or empty` : `${fileName} was damaged and is kept as ${this.setAside}`;
-      const said = `${cause}: the log begins anew after record ${journalSeq}. Keep the data directory, and find out why`;
-      return [{ kind: anchorKind, detail: JSON.stringify({ journalSeq, hash: mark.hash, reason: cause }), said }];
-    }
-    if ((this.hashAt(mark.journalSeq) ?? mark.hash) !== mark.hash) {
-      return [{ kind: 'logAltered', detail: `row ${mark.journalSeq} is not the one that was written` }];
-    }
-    if (mark.clean === 1 && found.journalSeq > mark.journalSeq) {
-      return [
-        { kind: 'logAltered', detail: `rows ${mark.journalSeq + 1} to ${found.journalSeq} were added while the station was stopped` },
-      ];
-    }
-    return [];
   }
 
   private hashAt(journalSeq: number): string | null {
@@ -251,6 +226,41 @@ export class LogWriter {
     insertAudit(record, this.bootId, sql, (work) => this.write(work));
   }
 
+  /** Takes note of the time: how long the station has lived. An event says by how much the wall clock was set. */
+  live(reading: Reading): { hour: number } {
+    const { sql } = this.ready();
+    const { lived, step } = live((sql.getLived.get() as Lived | undefined) ?? null, reading);
+    const hour = Math.floor(lived.elapsed / 3_600_000);
+    this.append(() => {
+      sql.setLived.run({ ...lived, elapsed: Math.round(lived.elapsed), mono: Math.round(lived.mono), trusted: lived.trusted ? 1 : 0 });
+      sql.insertHour.run({ hour, journalSeq: this.tail.journalSeq });
+      if (step === null) return [];
+      return [['events', (stamp) => this.event('clockStep', `the wall clock was set by ${Math.round(step / 1000)} s`, stamp)]];
+    });
+    return { hour };
+  }
+
+  /**
+   * Removes the oldest records up to `upTo`, `most` at a time, but never one that is still to be delivered nor one of the newest
+   * `keep`. What stays begins with an anchor: it says after which record, with which hash, and why.
+   */
+  forget({ upTo, most, keep, why }: { upTo: number; most: number; keep: number; why: string }): Removed {
+    const { db, sql } = this.ready();
+    const least = Math.min(upTo, this.delivery.upTo, this.tail.journalSeq - Math.max(1, keep));
+    const end = nextPrefix(db, least, most);
+    if (end === null) return { rows: 0, more: false };
+    const detail = JSON.stringify({ journalSeq: end.journalSeq, hash: end.hash.toString('hex'), reason: why });
+    let rows = 0;
+    this.append(() => {
+      rows = removePrefix(db, end.journalSeq);
+      const utc = systemClock.wall();
+      const audited = { actor: 'verdictd', action: 'recordsRemoved', detail, boot_id: this.bootId, created_utc: utc.utc };
+      sql.insertAudit.run({ ...audited, clock_trusted: utc.trusted ? 1 : 0 });
+      return [['events', (stamp) => this.event(anchorKind, detail, stamp)]];
+    });
+    return { rows, more: end.journalSeq < least };
+  }
+
   find(seq: number): { verdict: Verdict; journalSeq: number; hash: string } | null {
     const { sql } = this.ready();
     const row = sql.bySeq.get(seq) as Hashed<InspectionRow> | undefined;
@@ -267,32 +277,11 @@ export class LogWriter {
   }
 
   backlog(after: number, n: number): Entry[] {
-    return entriesAfter(this.ready().db, Math.max(after, this.deliveredUpTo), n);
+    return entriesAfter(this.ready().db, Math.max(after, this.delivery.upTo), n);
   }
 
-  /** Saved in batches: an entry sent twice is allowed, a disk write for each is not. */
   delivered(upTo: number): void {
-    this.deliveredUpTo = Math.max(this.deliveredUpTo, Math.min(upTo, this.tail.journalSeq));
-    if (this.deliveredUpTo - this.deliveredSaved >= deliveredEvery) this.saveDelivered();
-    else if (this.deliveredUpTo > this.deliveredSaved) {
-      this.deliveredTimer ??= setTimeout(() => {
-        try {
-          this.saveDelivered();
-        } catch {
-          // disk full or failing: the mark is saved with a later one, the commits tell of the disk
-        }
-      }, deliveredAfter).unref();
-    }
-  }
-
-  private saveDelivered(): void {
-    if (this.deliveredTimer !== null) clearTimeout(this.deliveredTimer);
-    this.deliveredTimer = null;
-    if (this.db === null || this.deliveredUpTo === this.deliveredSaved) return;
-    const upTo = this.deliveredUpTo;
-    const { sql } = this.opened();
-    this.write(() => sql.setMeta.run({ name: 'deliveredUpTo', value: upTo }));
-    this.deliveredSaved = upTo;
+    this.delivery.move(Math.min(upTo, this.tail.journalSeq));
   }
 
   /** The only close path. A clean stop leaves one file and a mark that says where it ends. */
@@ -301,7 +290,7 @@ export class LogWriter {
     if (db === null) return;
     try {
       if (this.begun) {
-        this.saveDelivered();
+        this.delivery.save();
         this.highwater.writeSync(this.marked(1));
       }
     } finally {
@@ -370,7 +359,7 @@ export class LogWriter {
 
   private write(work: () => void, guarded = true): void {
     const { transaction } = this.opened();
-    if (guarded) this.sameFiles();
+    if (guarded) this.presence.check();
     try {
       transaction.immediate(work);
     } catch (thrown) {
@@ -382,7 +371,7 @@ export class LogWriter {
   private checkpoint(): void {
     try {
       this.db?.pragma('wal_checkpoint(PASSIVE)');
-      this.saveDelivered(); // the next write begins the WAL anew, which takes a sync more: rather this one than a verdict
+      this.delivery.save(); // the next write begins the WAL anew, which takes a sync more: rather this one than a verdict
     } catch {
       // the WAL keeps the rows; SQLite's own checkpoint tries again
     }
@@ -400,48 +389,8 @@ export class LogWriter {
     return this.opened();
   }
 
-  private files(): { db: bigint; wal: bigint } {
-    return {
-      db: statSync(this.path, { bigint: true }).ino,
-      wal: statSync(`${this.path}-wal`, { bigint: true }).ino,
-    };
-  }
-
-  /**
-   * SQLite would go on writing to a file that was deleted or replaced under it, and every row would be lost with it.
-   * @throws VerdictdError LOG_REMOVED
-   */
+  /** @throws VerdictdError LOG_REMOVED */
   sameFiles(): void {
-    const then = this.inodes;
-    if (then === null) return;
-    let now: { db: bigint; wal: bigint } | null;
-    try {
-      now = this.files();
-    } catch {
-      now = null;
-    }
-    if (now?.db === then.db && now.wal === then.wal) return;
-    throw new VerdictdError(
-      'LOG_REMOVED',
-      `${this.path} was removed or replaced while verdictd ran. Put it back if you have it, then restart verdictd: a log that is missing is begun anew.`,
-    );
+    this.presence.check();
   }
-}
-
-/** Broken rules of the schema are faults of the caller; everything else SQLite throws is the disk's. */
-function explained(thrown: unknown, path: string): VerdictdError {
-  if (thrown instanceof VerdictdError) return thrown;
-  const code = String((thrown as { code?: unknown }).code ?? '');
-  if (code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT')) return unavailable(thrown, path);
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return new VerdictdError('INTERNAL', `${path}: this record breaks a rule of the log: ${text}. Please report it.`, { cause: thrown });
-}
-
-/** Compares everything but where and when the row was written. */
-function sameVerdict(known: InspectionRow, verdict: Verdict): 'same' | 'other' {
-  const now = new Map<string, unknown>(
-    Object.entries(inspectionRow(verdict, { journal_seq: known.journal_seq, boot_id: known.boot_id, created_utc: known.created_utc })),
-  );
-  const then = new Map<string, unknown>(Object.entries(known));
-  return columns.inspections.every(([name]) => now.get(name) === then.get(name)) ? 'same' : 'other';
 }

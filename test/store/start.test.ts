@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { monotonicMs } from '../../src/clock';
@@ -96,9 +96,9 @@ describe('a damaged file', () => {
     damage(path(dir));
 
     const second = await start(dir);
-    expect(existsSync(join(dir, 'log.db.corrupt-1'))).toBe(true);
+    expect(readdirSync(dir).filter((name) => /^log\.db\.corrupt-\d{4}-\d\d-\d\d-1$/.test(name))).toHaveLength(1);
     expect(second.started).toMatchObject({ lastSeq: 60, bootNumber: 2 });
-    expect(second.notices.join()).toMatch(/log\.db\.corrupt-1: the log begins anew after record \d+/);
+    expect(second.notices.join()).toMatch(/log\.db\.corrupt-[\d-]+-1: the log begins anew after record \d+/);
     const committed = await second.log.commit(verdict(61));
     expect(committed.journalSeq).toBe(62); // 61 says in the chain where it goes on from
     expect((await second.log.backlog(60, 10)).map((entry) => [entry.journalSeq, entry.type])).toEqual([
@@ -121,7 +121,12 @@ describe('a damaged file', () => {
       const { log } = await start(dir);
       await stop(log);
     }
-    expect(readdirSync(dir).filter((name) => name.includes('corrupt'))).toEqual(['log.db.corrupt-1', 'log.db.corrupt-2']);
+    expect(
+      readdirSync(dir)
+        .map((name) => /^log\.db\.corrupt-.*-(\d+)$/.exec(name)?.[1] ?? '')
+        .filter(Boolean)
+        .sort(),
+    ).toEqual(['1', '2']);
   });
 
   test('log.db removed: numbers go on from the high-water file', async () => {
@@ -180,7 +185,7 @@ describe('a damaged file', () => {
     for (const boot of [1, 2, 40]) writeFileSync(join(images, `${new ResultIds(boot).next()}-map.jpg`), '');
     expect(notices).toEqual([]);
     expect((await run()).bootNumber).toBe(41);
-    expect(notices.join()).toContain('pictures of start 40');
+    expect(notices.join()).toMatch(/pictures of start 40.*begin at 1 again/);
     expect((await run()).bootNumber).toBe(42); // from the log again
     expect(await verifyLog(path(dir))).toMatchObject({ ok: true });
   });
