@@ -87,7 +87,15 @@ export class Acceptance {
         if (input.seq > 0) {
           if (this.parts.has(input.seq)) decisions.push(this.reject(input.seq, 'superseded', 0));
           this.accepted.delete(input.seq);
-          this.parts.set(input.seq, { recipeId: input.recipeId, sent: now, edge: null, acked: false, acquired: false, left: false, passed: false });
+          this.parts.set(input.seq, {
+            recipeId: input.recipeId,
+            sent: now,
+            edge: null,
+            acked: false,
+            acquired: false,
+            left: false,
+            passed: false,
+          });
         }
         break;
       case 'heartbeat':

@@ -150,7 +150,7 @@ export const topicTable = {
     actuation: false,
     served: true,
     payload:
-      '{"v":1,"contract":1,"version":"0.1.0","bundle":"9f3c1a7e","config":"51d0c2aa","bootId":"0000H","partIdLength":32,"csvPartIdLength":24,"resultIdLength":14,"resultBytes":254,"csvBytes":80,"triggerMode":"software","maxOpen":4,"ttl":1500,"heartbeat":1000,"docs":"docs/mqtt.md"}',
+      '{"v":1,"contract":1,"version":"0.1.0","bundle":"9f3c1a7e","config":"51d0c2aa","bootId":"0000H","partIdLength":32,"csvPartIdLength":24,"resultIdLength":14,"resultBytes":254,"csvBytes":80,"triggerMode":"software","maxOpen":4,"ttl":1500,"heartbeat":1000,"docs":"docs/mqtt.md","asyncapi":"docs/asyncapi.yaml"}',
     meaning: 'versions, fingerprints, field widths, TTL and heartbeat period in ms, where the description is',
   },
   cmd: {
@@ -366,7 +366,7 @@ export function encodeAbout(a: About, s: Pick<StationState, 'bundle' | 'config' 
     `{"v":1,"contract":1,"version":"${label(a.version)}","bundle":"${label(s.bundle)}","config":"${label(s.config)}","bootId":"${label(s.bootId)}",` +
     `"partIdLength":${limits.partId},"csvPartIdLength":${limits.csvPartId},"resultIdLength":${limits.resultId},` +
     `"resultBytes":${limits.resultBytes},"csvBytes":${limits.smallBytes},"triggerMode":"${a.triggerMode}","maxOpen":${integer(a.maxOpen, 65535)},` +
-    `"ttl":${integer(a.ttl, 65535)},"heartbeat":${integer(a.heartbeat, 65535)},"docs":"docs/mqtt.md"}`
+    `"ttl":${integer(a.ttl, 65535)},"heartbeat":${integer(a.heartbeat, 65535)},"docs":"docs/mqtt.md","asyncapi":"docs/asyncapi.yaml"}`
   );
 }
 

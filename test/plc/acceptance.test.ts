@@ -1,5 +1,5 @@
 import { Acceptance, type Rejection, rejections } from '../../src/plc/acceptance';
-import { readMessage } from '../../src/plc/simulator';
+import { readMessage } from '../../src/plc/plc_reading';
 import { good, truthTable } from './truth_table';
 
 test.each(truthTable.map((row) => [row.name, row] as const))('%s', (_name, { rule, steps, decisions }) => {

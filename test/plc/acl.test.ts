@@ -104,7 +104,12 @@ withMosquitto(name('TLS: a broker that the given authority signed is trusted, an
 
 withMosquitto(name('under the ACL of the docs the station works, and nobody else can write its topics'), async () => {
   const { diagnostics, lines } = keptDiagnostics();
-  const { link } = makeLink(url, { base, username: 'rig-station1', passwordFile: join(dir, 'secret') }, { diagnostics });
+  const asked: string[] = [];
+  const command = async (cmd: number, arg: string) => {
+    asked.push(`${cmd} ${arg}`);
+    return { ok: 1 as const, code: Code.ok };
+  };
+  const { link } = makeLink(url, { base, username: 'rig-station1', passwordFile: join(dir, 'secret') }, { diagnostics, command });
   link.state(operational);
   link.onTrigger((request) => link.ack(request.seq, Code.ok));
   await link.start(never);
@@ -120,10 +125,18 @@ withMosquitto(name('under the ACL of the docs the station works, and nobody else
   await mes.publishAsync(`${base}/trigger`, '1', { qos: 1 });
   await plc.publishAsync(`${base}/trigger`, '7', { qos: 1 });
   await until('the ack', () => heard.includes('ack {"v":1,"seq":7,"ack":1,"code":0}'));
+  await plc.publishAsync(`${base}/cmd`, '{"id":5,"cmd":7,"arg":""}', { qos: 1 });
+  await until('the answer to the command', () => heard.some((line) => line.startsWith('cmd/rsp {"v":1,"id":5,"cmd":7,"ok":1')));
+  expect(asked).toEqual(['7 ']);
   expect(heard.filter((line) => line.includes('forged') || line.startsWith('ack')).length).toBe(1);
   expect(link.counters().triggers).toBe(1);
   for (const topic of ['online 1', 'state {', 'about {']) expect(heard.some((line) => line.startsWith(topic))).toBe(true);
   expect(lines.filter((line) => line.level >= 40)).toEqual([]);
-  await Promise.all([plc.endAsync(true), mes.endAsync(true)]);
+  // The rig reads its own `state`: a second one under its name is seen.
+  expect(link.foreignRig()).toBe(false);
+  const twin = await user('rig-station1');
+  await twin.publishAsync(`${base}/state`, JSON.stringify({ ...operational, v: 1, bootId: 'other' }), { qos: 1 });
+  await until('the foreign rig', () => link.foreignRig());
+  await Promise.all([plc.endAsync(true), mes.endAsync(true), twin.endAsync(true)]);
   await link.stop(soon());
 });

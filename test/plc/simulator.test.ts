@@ -51,9 +51,9 @@ async function station(
 const patient = { tAck: 3_000, tResult: 3_000, heartbeat: 1_000 };
 function plc(options: Partial<SimulatorOptions> = {}): { sim: SimulatedPlc; decisions: Decision[] } {
   const decisions: Decision[] = [];
-  const sim = new SimulatedPlc({ url: broker.url, base, period: 150, lastSeq: 0, rule: patient, ...options }, systemClock, (decision) =>
-    decisions.push(decision),
-  );
+  const sim = new SimulatedPlc({ url: broker.url, base, period: 150, lastSeq: 0, rule: patient, ...options }, systemClock, {
+    decided: (decision) => decisions.push(decision),
+  });
   cleanup.push(() => sim.stop());
   sim.start();
   return { sim, decisions };

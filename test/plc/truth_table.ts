@@ -143,7 +143,13 @@ const others: Row[] = [
   {
     name: 'number 1 is a part; a trigger without a number does not disturb it',
     rule: defaultRule,
-    steps: [...lives, trigger(2000, 1), acks(2050, 1, 0, 1), trigger(2060, 0), acquires(2080, 1), trigger(2300, 1), end],
+    steps: [...lives, trigger(2000, 1), acks(2050, 1, 0, 1), trigger(2060, 0), acquires(2080, 1), results(2200, { seq: 1 }), end],
+    decisions: [{ seq: 1, gate: 'open' }],
+  },
+  {
+    name: 'number 1 triggered twice',
+    rule: defaultRule,
+    steps: [...lives, trigger(2000, 1), acks(2050, 1, 0, 1), acquires(2080, 1), trigger(2300, 1), end],
     decisions: [
       { seq: 1, gate: 'reject', reason: 'superseded', code: 0 },
       { seq: 1, gate: 'reject', reason: 'noAck', code: 0 },
@@ -214,13 +220,23 @@ const others: Row[] = [
   {
     name: 'what is no no, or is for another part, revokes nothing',
     rule: defaultRule,
-    steps: [...begun, ack, acquired, ok, results(2300), ack, acks(2310, 0, 203, 6), results(2320, { seq: 6, ok: 0, code: 101 }), end],
+    steps: [
+      ...begun,
+      ack,
+      acquired,
+      ok,
+      results(2300),
+      acks(2301),
+      acks(2310, 0, 203, 6),
+      results(2320, { seq: 6, ok: 0, code: 101 }),
+      end,
+    ],
     decisions: [opens],
   },
 ];
 
 const hardware: Rule = { ...defaultRule, tEdge: 1000 };
-const announced = [beat(1500, 1), beat(2400, 2), trigger(2000), acks(2050)].sort(([a], [b]) => a - b);
+const announced = [beat(1500, 1), beat(2400, 2), trigger(2000), acks(2050)];
 const sensor: [string, Step[], Decision][] = [
   ['edge, acquired, result', [edges(2500), acquires(2520), results(2700)], opens],
   ['no edge', [], rejects('noEdge')],
@@ -233,7 +249,7 @@ const sensor: [string, Step[], Decision][] = [
   ['a bouncing edge does not start T_result again', [edges(2500), edges(3900), acquires(3910), results(4000)], rejects('noResult')],
 ];
 
-export const truthTable: readonly Row[] = [
+const rows: readonly Row[] = [
   ...refused.map(([name, steps, decision]): Row => ({ name, rule: defaultRule, steps: [...begun, ...steps, end], decisions: [decision] })),
   ...admitted.map(
     ([name, steps]): Row => ({ name: `all there, ${name}`, rule: defaultRule, steps: [...begun, ...steps, end], decisions: [opens] }),
@@ -242,7 +258,9 @@ export const truthTable: readonly Row[] = [
   ...heartbeats,
   ...others,
   ...sensor.map(([name, steps, decision]): Row => {
-    const all = [...announced, ...steps, end].sort(([a], [b]) => a - b);
-    return { name: `hardware trigger: ${name}`, rule: hardware, steps: all, decisions: [decision] };
+    return { name: `hardware trigger: ${name}`, rule: hardware, steps: [...announced, ...steps, end], decisions: [decision] };
   }),
 ];
+
+/** Every row, its steps in the order of time; those of one moment as written. */
+export const truthTable: readonly Row[] = rows.map((row) => ({ ...row, steps: [...row.steps].sort(([a], [b]) => a - b) }));
