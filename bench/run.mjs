@@ -15,6 +15,8 @@ const benches = [
   ['store', 'commit of a verdict, bytes written', [at('store.mjs')]],
   ['model', 'a full-size CLIP bundle: build, inference, PyTorch', [at('model.mjs')]],
   ['detection', 'the default bundle on real parts', [at('detection.mjs')]],
+  ['teach', 'what a bank costs in time, and thinning in AUROC', [at('teach.mjs')]],
+  ['recipe', 'a switch of the recipe on a running station', [at('recipe.mjs')]],
   ['promise', 'a false-reject promise over 200 draws', [at('promise.mjs')]],
 ];
 

@@ -38,14 +38,16 @@ export interface ActivateDeps {
   audit(action: string, detail: Record<string, unknown>): Promise<void>;
   /** A running station loads it beside the one in force and switches; rejects where it cannot. Without: in force at the next start. */
   use?(recipe: Recipe): Promise<void>;
+  /** Where a station has checked the recipe's files already: what it keeps, null where that is not what lies on the disk. */
+  kept?(id: string): Promise<Recipe | null>;
 }
 
 /**
  * Puts a recipe in force: every file of it is checked, then audited, then the station takes it, then the choice is written by one
  * rename. Throws RECIPE_MISSING, RECIPE_REFUSED, and what the deps throw; the choice before stays then.
  */
-export async function activateRecipe(id: string, { dataDir, audit, use }: ActivateDeps): Promise<Recipe> {
-  const recipe = await loadRecipe(dataDir, id);
+export async function activateRecipe(id: string, { dataDir, audit, use, kept }: ActivateDeps): Promise<Recipe> {
+  const recipe = (await kept?.(id)) ?? (await loadRecipe(dataDir, id));
   const before = await activeRecipe(dataDir).catch(() => 'unreadable'); // replaced: that is what the person wants
   await audit('recipeActivate', { recipe: id, number: recipe.file.number, revision: recipe.file.revision, before });
   await use?.(recipe);

@@ -9,6 +9,8 @@ import { type BankChunk, nearestSquared, normalise, topMean, upsample } from '..
 import { Graph, type Value } from '../onnx/graph';
 import { add, concat, matMul, mul, reshape, sqrt, sub } from '../onnx/ops';
 import { coreset, rowsFor } from './coreset';
+import { type Mix, mixIn } from './mix';
+import { lying, spreadOf } from './position';
 import { type Whitening, whiten, whitening } from './whiten';
 
 export type Tap = Manifest['taps'][number];
@@ -41,11 +43,26 @@ export function bankSettings({ settings, input }: Manifest): BankSettings {
 export interface TapBank {
   tap: Tap;
   whitening: Whitening | null; // null: cosine
+  /** Two more columns of every row: where the patch lies. Null: a patch may be anywhere. */
+  places: Float32Array | null; // [rows*columns, 2]
   chunks: BankChunk[];
 }
 
-/** `shots[i]` holds the tokens of shot i, one array a symmetry, each [rows*columns, dim]. Deterministic. */
-export function learnTap(tap: Tap, shots: readonly (readonly Float32Array[])[], distance: BankSettings['distance']): TapBank {
+/** Columns of a row of the bank. */
+export function widthOf({ tap, places }: TapBank): number {
+  return tap.dim + (places === null ? 0 : 2);
+}
+
+/**
+ * `shots[i]` holds the tokens of shot i, one array a symmetry, each [rows*columns, dim]; `tolerance`: see position.ts, null without.
+ * Deterministic.
+ */
+export function learnTap(
+  tap: Tap,
+  shots: readonly (readonly Float32Array[])[],
+  distance: BankSettings['distance'],
+  tolerance: number | null = null,
+): TapBank {
   const learned = distance === 'whitened' ? whitening(shots.flat(), tap.dim) : null;
   const chunks = shots.map((copies) => {
     const rows = new Float32Array(copies.reduce((sum, copy) => sum + copy.length, 0));
@@ -56,7 +73,21 @@ export function learnTap(tap: Tap, shots: readonly (readonly Float32Array[])[], 
     }
     return { rows, count: rows.length / tap.dim };
   });
-  return { tap, whitening: learned, chunks };
+  if (tolerance === null) return { tap, whitening: learned, places: null, chunks };
+  const places = lying(tap, spreadOf(chunks, tap.dim), tolerance);
+  return { tap, whitening: learned, places, chunks: chunks.map((chunk) => ({ ...chunk, rows: beside(chunk.rows, tap.dim, places) })) };
+}
+
+/** Every row with its place at its end; the places begin anew at each picture. */
+function beside(rows: Float32Array, dim: number, places: Float32Array): Float32Array {
+  const count = rows.length / dim;
+  const wide = new Float32Array(count * (dim + 2));
+  for (let row = 0; row < count; row++) {
+    wide.set(rows.subarray(row * dim, (row + 1) * dim), row * (dim + 2));
+    const at = (2 * row) % places.length;
+    wide.set(places.subarray(at, at + 2), row * (dim + 2) + dim);
+  }
+  return wide;
 }
 
 function unitRows(x: Float32Array, dim: number): Float32Array {
@@ -70,7 +101,14 @@ function unitRows(x: Float32Array, dim: number): Float32Array {
   return y;
 }
 
-function queries(graph: Graph, { tap, whitening: learned }: TapBank): Value {
+function queries(graph: Graph, bank: TapBank): Value {
+  const { tap, places } = bank;
+  const features = featuresOf(graph, bank);
+  if (places === null) return features;
+  return concat([features, graph.weight(`${tap.name}_places`, [tap.rows * tap.columns, 2], places)], 1);
+}
+
+function featuresOf(graph: Graph, { tap, whitening: learned }: TapBank): Value {
   const patches = tap.rows * tap.columns;
   const tokens = reshape(graph.input(tap.name, 'float32', [1, patches, tap.dim]), [patches, tap.dim]);
   if (learned === null) return normalise(tokens);
@@ -97,8 +135,11 @@ export function distancesGraph(taps: readonly TapBank[]): Graph {
   return graph;
 }
 
-/** The bank. `weights[t]` multiplies the distances of tap t; their sum is the calibrated map. Outputs `score` [1], `map` [1,H,W]. */
-export function bankGraph(taps: readonly TapBank[], weights: readonly number[], settings: BankSettings): Graph {
+/**
+ * The bank. `weights[t]` multiplies the distances of tap t; their sum is the calibrated map. Outputs `score` [1], `map` [1,H,W]. With
+ * `mix` the model's logit is one more input, after the taps.
+ */
+export function bankGraph(taps: readonly TapBank[], weights: readonly number[], settings: BankSettings, mix: Mix | null = null): Graph {
   const graph = new Graph('bank');
   const weighted = taps.map((bank, t) => {
     const [squared] = nearestSquared(queries(graph, bank), [joined(bank)], `${bank.tap.name}_bank`);
@@ -108,9 +149,10 @@ export function bankGraph(taps: readonly TapBank[], weights: readonly number[], 
   const patches = weighted.reduce((sum, next) => add(sum, next));
   const [first] = taps;
   if (first === undefined) throw new Error('a bank without taps');
-  graph.output('score', topMean(reshape(patches, [1, ...patches.shape]), settings.top));
+  const both = mix === null ? (score: Value): Value => score : mixIn(graph, mix);
+  graph.output('score', both(topMean(reshape(patches, [1, ...patches.shape]), settings.top)));
   const map = reshape(patches, [1, first.tap.rows, first.tap.columns]);
-  graph.output('map', upsample(map, settings.height, settings.width, settings));
+  graph.output('map', both(upsample(map, settings.height, settings.width, settings)));
   return graph;
 }
 
@@ -124,24 +166,14 @@ export function mapGraph(tap: Tap, settings: BankSettings): Graph {
 
 /** The same bank with one chunk, thinned where it is larger than stated (coreset.ts). */
 export function thinned(taps: readonly TapBank[]): TapBank[] {
-  return taps.map((bank, t) => ({
-    ...bank,
-    chunks: [
-      coreset(
-        joined(bank),
-        bank.tap.dim,
-        rowsFor(
-          taps.map(({ tap }) => tap),
-          t,
-        ),
-      ),
-    ],
-  }));
+  const sizes = taps.map((bank) => ({ rows: bank.tap.rows, columns: bank.tap.columns, dim: widthOf(bank) }));
+  return taps.map((bank, t) => ({ ...bank, chunks: [coreset(joined(bank), widthOf(bank), rowsFor(sizes, t))] }));
 }
 
-function joined({ chunks, tap }: TapBank): BankChunk {
+function joined(bank: TapBank): BankChunk {
+  const { chunks } = bank;
   const count = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
-  const rows = new Float32Array(count * tap.dim);
+  const rows = new Float32Array(count * widthOf(bank));
   let at = 0;
   for (const chunk of chunks) {
     rows.set(chunk.rows, at);

@@ -1,5 +1,5 @@
 /** The scale of a bank: what the shots score against each other. Pure. */
-import type { TapBank } from './bank';
+import { type TapBank, widthOf } from './bank';
 
 /** Distances [taps, shots, patches] of one shot's patches to every shot, as `distancesGraph` gives them. */
 export type Distances = Float32Array;
@@ -64,7 +64,10 @@ function nearestOther(own: Distances, tap: number, shot: number, shots: number, 
 
 const apart = 2; // patches
 
-function nearestElsewhere({ tap, chunks, whitening }: TapBank): Float32Array {
+/** By features alone: a good part finds each patch where it lies in the bank, so its place adds nothing. */
+function nearestElsewhere(bank: TapBank): Float32Array {
+  const { tap, chunks, whitening } = bank;
+  const width = widthOf(bank);
   const rows = chunks[0]?.rows ?? new Float32Array(0);
   const { columns, dim } = tap;
   const nearest = new Float32Array(tap.rows * columns);
@@ -75,14 +78,14 @@ function nearestElsewhere({ tap, chunks, whitening }: TapBank): Float32Array {
     for (let y = 0, b = 0; y < tap.rows; y++)
       for (let x = 0; x < columns; x++, b++) {
         const near = y - row <= apart && row - y <= apart && x - column <= apart && column - x <= apart;
-        if (!near) best = closer(rows, a * dim, b * dim, dim, best);
+        if (!near) best = closer(rows, a * width, b * width, dim, best);
       }
     nearest[a] = whitening === null ? best / 2 : Math.sqrt(best);
   }
   return nearest;
 }
 
-/** The lesser of `best` and the squared distance of two rows of `dim` numbers. */
+/** The lesser of `best` and the squared distance of the `dim` numbers at `a` and at `b`. */
 function closer(rows: Float32Array, a: number, b: number, dim: number, best: number): number {
   let sum = 0;
   for (let i = 0; i < dim && sum < best; i++) {

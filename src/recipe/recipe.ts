@@ -30,6 +30,12 @@ export const recipeSchema = z.strictObject({
   revision: z.number().int().positive(), // +1 at each teach or calibrate
   bundle: z.strictObject({ name: z.string(), sha256 }), // manifest hash of the bundle the bank was made with
   symmetry: z.enum(symmetries),
+  /** Parts always lie alike: the tolerance of position.ts the bank was made with; absent: a patch may be anywhere. */
+  position: z.number().positive().max(1).optional(),
+  /** Share of the model's own opinion in the score (mix.ts), and how it was scaled; absent: 0. */
+  mix: z
+    .strictObject({ output: z.string(), weight: z.number().positive().max(1), power: z.number().positive(), centre: z.number() })
+    .optional(),
   shots: z.array(z.strictObject({ file: z.string(), sha256, source: z.string() })),
   /** The second small session: patch distance, whitening and fusion. */
   bank: z.strictObject({ file: z.string(), sha256, bytes: z.number().int().positive(), vectors: z.number().int().positive() }),
@@ -51,6 +57,8 @@ export const recipeSchema = z.strictObject({
       .strictObject({ bad: z.number().int().positive(), escaped: z.number().int().nonnegative(), bound: z.number().min(0).max(1) })
       .optional(),
   }),
+  /** The logits behind the model's class probabilities are divided by this wherever they are shown (temperature.ts); absent: 1. */
+  temperature: z.number().min(0.05).max(20).optional(),
   /** Where a defect counts, how large it must be, how many; absent: the bank's own score. See inspect/regions.ts. */
   regions: regionRules.optional(),
   /** Figures of the shots' pictures, the quality gate's reference. */

@@ -12,7 +12,9 @@ import { Draft } from './draft';
 import { type Escape, escapeOf, escapeText, escapeWarnings, raiseFor, type Scored } from './escape';
 import { limitByPromise } from './limit';
 import { type Look, oddFraming } from './look';
+import { learnMix, type Mix, mixed } from './mix';
 import { outliers, type Standing, standings } from './outlier';
+import { mostTolerance } from './position';
 import type { Recipe, Symmetry } from './recipe';
 import { encodeShot, type GoodPart, oddShots, Reader, type Sample, spread } from './shots';
 import { turns, variants } from './symmetry';
@@ -34,6 +36,10 @@ export interface TeachOptions {
   bad?: readonly GoodPart[];
   /** The worst parts still accepted: the limit is raised until they pass. */
   limitSamples?: readonly GoodPart[];
+  /** Share of the model's zero-shot score, 0..1 (mix.ts); default 0. Above 0 the bundle must give a logit. */
+  mix?: number;
+  /** Parts always lie alike, to this share of the picture's side (position.ts); not with a symmetry. Null or absent: they may lie anywhere. */
+  position?: number | null;
   /** Default: the bank's own score. */
   regions?: RegionRules | null;
   /** Camera values read back (SFNC names); none where the pictures came from files. */
@@ -42,7 +48,10 @@ export interface TeachOptions {
 
 /** What teaching needs of the world. */
 export interface TeachDeps {
-  /** Patch tokens of one tensor, one array a tap in the manifest's order. The tensor may be taken away. */
+  /**
+   * Patch tokens of one tensor, one array a tap in the manifest's order; then, where the bundle gives one, its logit [1]. The tensor may be
+   * taken away.
+   */
   embed(tensor: Float32Array): Promise<readonly Float32Array[]>;
   /** Runs the bank: see BankRunner. */
   bank: {
@@ -99,7 +108,8 @@ export async function teach(options: TeachOptions, deps: TeachDeps): Promise<{ r
   }
 }
 
-function checkOptions({ parts, shots, symmetry, bundle, falseReject, grey = 0, regions = null }: TeachOptions): void {
+function checkOptions(options: TeachOptions): void {
+  const { parts, shots, symmetry, bundle, falseReject, grey = 0, regions = null, mix = 0, position = null } = options;
   const refuse = (what: string): never => {
     throw new VerdictdError('TEACH_REFUSED', what);
   };
@@ -108,7 +118,14 @@ function checkOptions({ parts, shots, symmetry, bundle, falseReject, grey = 0, r
   if (!(falseReject > 0 && falseReject <= 0.5))
     refuse(`a false-reject promise of ${falseReject} cannot be kept; expected more than 0 and at most 0.5`);
   if (!(Number.isFinite(grey) && grey >= 0)) refuse(`a grey zone of ${grey} is none; expected 0 or more`);
-  const { taps, input, name } = bundle.manifest;
+  const { taps, input, name, outputs } = bundle.manifest;
+  if (!(mix >= 0 && mix <= 1)) refuse(`a share of ${mix} for the zero-shot score is none; expected 0 to 1`);
+  if (mix > 0 && outputs.logit === undefined)
+    refuse(`the bundle ${name} has no zero-shot score to mix in (its manifest names no logit). Teach with mix 0, or with a CLIP bundle`);
+  if (position !== null && !(position > 0 && position <= mostTolerance))
+    refuse(`a place known to ${position} of the picture is none; expected more than 0 and at most ${mostTolerance}`);
+  if (position !== null && symmetry !== 'none')
+    refuse(`parts under the symmetry ${symmetry} do not always lie alike: position and symmetry exclude each other`);
   try {
     if (regions !== null) prepareRegions(regions, input.width, input.height);
   } catch (thrown) {
@@ -151,12 +168,15 @@ class Teaching {
         tap,
         shots.map(({ copies }) => copies.map((copy) => copy[t] ?? new Float32Array(0))),
         this.settings.distance,
+        this.options.position ?? null,
       ),
     );
     const scale = await this.scale(banks, shots);
+    const logits = shots.map(({ copies }) => copies[0]?.[this.taps.length]?.[0] ?? Number.NaN);
+    const mix = this.mixOf(logits, scale);
     const kept = thinned(banks);
     const vectors = kept.reduce((sum, bank) => sum + bank.chunks.reduce((rows, chunk) => rows + chunk.count, 0), 0);
-    const bankPath = await this.draft.setBank(bankGraph(kept, scale.weights, this.settings), vectors);
+    const bankPath = await this.draft.setBank(bankGraph(kept, scale.weights, this.settings, mix), vectors);
     const { bad: badParts = [], limitSamples = [], grey = 0, regions = null } = this.options;
     await this.deps.bank.open(bankPath);
     let heldOut: Scored[];
@@ -169,9 +189,10 @@ class Teaching {
     } finally {
       await this.deps.bank.close(bankPath);
     }
+    const own = this.rule === null ? scale.leaveOneOut : await this.byRegions(scale, this.rule);
     const promised = limitByPromise(
       heldOut.map(({ score }) => score),
-      this.rule === null ? scale.leaveOneOut : await this.byRegions(scale, this.rule),
+      mix === null ? own : own.map((score, i) => mixed(score, logits[i] ?? Number.NaN, mix)),
       falseReject,
     );
     const limit = raiseFor(promised, samples, grey);
@@ -190,6 +211,8 @@ class Teaching {
       created: this.deps.utc(),
       bundle: { name: bundle.manifest.name, sha256: bundle.sha256 },
       symmetry,
+      ...(this.options.position == null ? {} : { position: this.options.position }),
+      ...(mix === null ? {} : { mix }),
       limit: {
         ...limit,
         grey,
@@ -290,6 +313,15 @@ class Teaching {
         'the model gave patch tokens that are not numbers, or not as many as its manifest says. Run `verdictd doctor`',
       );
     return tokens;
+  }
+
+  private mixOf(logits: readonly number[], { leaveOneOut: own }: Scale): Mix | null {
+    const { mix = 0, bundle } = this.options;
+    const { logit } = bundle.manifest.outputs;
+    if (mix === 0 || logit === undefined) return null;
+    const learned = learnMix(logit, mix, logits, own);
+    if (learned !== null) return learned;
+    throw new VerdictdError('TEACH_REFUSED', 'the model gave no zero-shot score of the shots that is a number. Run `verdictd doctor`');
   }
 
   private async scale(banks: readonly TapBank[], shots: readonly Shot[]): Promise<Scale> {
