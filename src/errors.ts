@@ -42,6 +42,8 @@ export const errors = {
   LOG_UNAVAILABLE: { exit: 1, when: 'the log cannot be opened, written or trusted' },
   LOG_REMOVED: { exit: 1, when: 'log.db was removed or replaced while the station ran: it ends, and begins anew from what is there' },
   LOG_ALTERED: { exit: 1, when: '`log verify` found a row altered, removed, inserted or out of order' },
+  BACKUP_FAILED: { exit: 1, when: 'a backup could not be made' },
+  BACKUP_REFUSED: { exit: 1, when: 'a backup is incomplete or altered, or the data directory to restore into is in use' },
   BROKER_PORT_TAKEN: { exit: 1, when: 'the embedded broker cannot listen on its port' },
   BROKER_DOWN: { exit: 1, when: 'the MQTT broker cannot be reached (the station keeps trying; only one-shot commands end)' },
   CONTROL_FAILED: { exit: 1, when: 'the running station cannot be asked over its control socket, or did not answer' },

@@ -138,6 +138,8 @@ export interface Findings {
   map: { width: number; height: number; data: Float32Array } | null; // model resolution, row major
   probabilities: { normal: number; anomaly: number } | null;
   provider: string; // execution provider in use, 'cpu' | 'tensorrt' | 'cuda' ...
+  /** Of the other recipes kept ready, the one that knows the picture best; scores of whole banks, on one scale. */
+  nearest?: { recipe: RecipeRef; score: number; own: number };
   ms: { queue: number; model: number; bank: number };
 }
 

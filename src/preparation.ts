@@ -7,59 +7,70 @@ import type { Config } from './config/load';
 import { cameras } from './config/schema';
 import { reason, VerdictdError } from './errors';
 import type { Engine } from './inspect/engine';
-import { ModelInspector } from './inspect/inspector';
 import { gate } from './inspect/quality';
 import type { Job } from './line/job';
-import type { Clock } from './ports';
+import type { Clock, Plan } from './ports';
 import { activeRecipe } from './recipe/active';
 import { misfit } from './recipe/fit';
 import { LiveParts } from './recipe/live';
 import type { Recipe } from './recipe/recipe';
-import { BankRunner } from './recipe/runner';
 import { loadRecipe } from './recipe/store';
-import { teach } from './recipe/teach';
+import { Teacher } from './recipe/teacher';
 
 export interface PreparationDeps {
   config: Config;
   dataDir: string;
   clock: Clock;
   camera: ReturnType<typeof createCamera>;
-  engine: Engine; // not started; the caller owns it
+  engine: Engine; // the caller owns it
   signal: AbortSignal;
   /** What a person waiting at start wants to read. */
   say: (text: string) => void;
 }
 
-export interface Prepared {
-  job: Job;
-  inspector: ModelInspector;
+/** A model that runs, proven, without a recipe yet. */
+export interface Model {
+  bundle: Bundle;
+  /** Number of its load: tokens for teaching. */
+  job: number;
 }
 
-/** Throws BUNDLE_*, RECIPE_*, TEACH_REFUSED, PROVIDER_UNAVAILABLE, ABORTED: each with what to do. */
-export async function prepare(deps: PreparationDeps): Promise<Prepared> {
-  const { config, engine, signal, say } = deps;
+/** Throws BUNDLE_*, PROVIDER_UNAVAILABLE, ABORTED: each with what to do. */
+export async function openModel({
+  config,
+  engine,
+  signal,
+  say,
+}: Pick<PreparationDeps, 'config' | 'engine' | 'signal' | 'say'>): Promise<Model> {
   const bundle = await loadBundle(config.bundle.path ?? defaultBundleDir());
   if (bundle.manifest.bootstrap) say(`bundle ${bundle.manifest.name}: a bootstrap model, not AD-CLIP`);
   engine.start();
-  const recipe = await recipeFor(bundle, deps);
-  const { limit, reference, id, number, camera } = recipe.file;
-  say(`recipe ${id} (number ${number}): limit ${limit.value.toFixed(3)}${limit.provisional ? ', provisional' : ''}; ${limit.rule}`);
-  const inspector = new ModelInspector(engine, bundle, recipe, camera);
-  const plan = await inspector.prepare(signal);
-  const job: Job = {
+  const { job } = await engine.load(bundle, null, signal);
+  return { bundle, job };
+}
+
+/** What parts of this recipe are judged with. */
+export function jobOf(plan: Plan, recipe: Recipe, bundle: Bundle, config: Config, provider: () => string): Job {
+  const { limit, reference } = recipe.file;
+  const { wrongPart, wrongPartMargin } = config.recipe;
+  return {
     plan,
     bundle: bundle.sha256,
     simulated: !cameras[config.camera.kind].real,
     limit,
     gate: (quality) => gate(quality, reference, config.quality),
-    provider: () => inspector.loaded()?.provider ?? '',
+    provider,
+    ...(wrongPart === 'off' ? {} : { wrongPartMargin }),
   };
-  return { job, inspector };
 }
 
-/** The active recipe; taught from the first parts of the line where the configuration says so and there is none for this bundle. */
-async function recipeFor(bundle: Bundle, deps: PreparationDeps): Promise<Recipe> {
+/**
+ * The active recipe; taught from the first parts of the line where the configuration says so and there is none for this bundle. Throws
+ * RECIPE_*, TEACH_REFUSED, ABORTED: each with what to do.
+ */
+export async function firstRecipe(model: Model, deps: PreparationDeps): Promise<Recipe> {
   const { config, dataDir, say } = deps;
+  const { bundle } = model;
   const { teach: auto } = config.recipe;
   const active = (await activeRecipe(dataDir)) ?? config.recipe.active;
   if (active === null) {
@@ -75,37 +86,34 @@ async function recipeFor(bundle: Bundle, deps: PreparationDeps): Promise<Recipe>
   });
   if (found === null) {
     say(`teaching recipe ${active} from the first ${auto.shots + auto.heldOut} good parts`);
-    return await autoTeach(active, bundle, deps);
+    return await autoTeach(active, model, deps);
   }
   const made = misfit(found.file, bundle);
   if (made === null) return found;
   if (!auto.auto) throw new VerdictdError('RECIPE_REFUSED', `${made}. Teach it again, or set bundle.path to its bundle.`);
   say(`${made}: teaching it again`);
-  return await autoTeach(active, bundle, deps);
+  return await autoTeach(active, model, deps);
 }
 
 async function autoTeach(
   id: string,
-  bundle: Bundle,
+  { bundle, job }: Model,
   { config, dataDir, clock, camera, engine, signal, say }: PreparationDeps,
 ): Promise<Recipe> {
   const { shots, symmetry, falseReject, heldOut } = config.recipe.teach;
-  const { job } = await engine.load(bundle, null, signal);
   const { width, height, resize, fit, mean, std } = bundle.manifest.input;
   const plan = { id: 0, recipe: { id, number: 0 }, input: { width, height, resize, fit, mean, std }, camera: {} };
   const live = new LiveParts({ camera, clock, tensorOf, triggered: config.trigger.source === 'mqtt' }, plan);
-  const bank = new BankRunner(config.inference.threads);
+  const teacher = new Teacher(config.inference.threads);
   let seen = 0;
   camera.showOnly?.('good');
   try {
-    bank.start();
+    teacher.start();
     await live.start(signal);
-    const { recipe } = await teach(
+    const { recipe } = await teacher.teach(
       { dataDir, recipe: id, bundle, parts: live.parts(shots + heldOut), shots, symmetry, falseReject },
       {
         embed: async (data) => (await engine.embed(job, { data })).taps.map((tap) => tap.data),
-        bank,
-        utc: () => clock.wall().utc,
         signal,
         progress: () => {
           seen++;
@@ -120,6 +128,6 @@ async function autoTeach(
   } finally {
     camera.showOnly?.('all');
     await live.stop();
-    await bank.end();
+    await teacher.end();
   }
 }

@@ -5,7 +5,6 @@
 
 import { join } from 'node:path';
 import { createCamera } from './camera/create';
-import { thumbnail } from './camera/pushed';
 import { systemClock } from './clock';
 import { Code } from './codes';
 import type { Config } from './config/load';
@@ -15,31 +14,31 @@ import type { Diagnostics } from './diagnostics';
 import { reason, VerdictdError } from './errors';
 import { Pictures } from './evidence/pictures';
 import { Supervisor } from './health/supervisor';
-import { enginesOf } from './inspect/engine_cache';
-import type { ModelInspector } from './inspect/inspector';
 import type { Commands } from './line/commands';
 import { Exposures } from './line/exposures';
 import { bootId, bootNumberOf, ResultIds } from './line/ids';
-import type { Job } from './line/job';
 import type { Line, Report } from './line/line';
 import { type Facts, firstFacts, stateOf } from './line/states';
 import { Tally } from './line/tally';
 import { lockDataDir } from './lock';
-import { makeEngine } from './make_engine';
 import { EmbeddedBroker } from './plc/broker';
 import type { MqttLink } from './plc/link';
-import { SimulatedPlc } from './plc/simulator';
-import type { Camera, Clock, Findings, Frame, Ms, StationState, Stats } from './ports';
-import { prepare } from './preparation';
-import { alarmsOf, obstacles } from './station/alarms';
-import { stationCommands } from './station/commands';
+import type { Camera, Clock, Ms, Plan, StationState, Stats } from './ports';
+import { alarmsOf } from './station/alarms';
+import { recipeCommands, stationCommands } from './station/commands';
 import { serveStation } from './station/control';
-import { isDiskLow } from './station/disk';
+import { startDemo } from './station/demo';
+import type { Disk } from './station/disk';
+import { keepEvidence } from './station/evidence';
+import { Judging } from './station/judging';
+import { keepingOf } from './station/keeping';
 import { aliveFor, Life, type Working } from './station/life';
 import { lineOf } from './station/line';
 import { linkOf } from './station/link';
+import { Lot } from './station/lot';
 import { serveRecords } from './station/records';
 import { Rooms } from './station/rooms';
+import { serveRecipes } from './station/serving';
 import { SqliteLog } from './store/log';
 
 export interface StationOptions {
@@ -65,7 +64,6 @@ export interface StationEvents {
 }
 
 const refreshEvery: Ms = 250;
-const selfTestTime: Ms = 60_000; // of the golden picture at start
 const freeSpaceEvery: Ms = 5_000; // contract table "commit fails": watched, not waited for
 export class Station {
   private readonly clock: Clock;
@@ -76,10 +74,14 @@ export class Station {
   private link: MqttLink | null = null;
   private line: Line | null = null;
   private log: SqliteLog | null = null;
-  private inspector: ModelInspector | null = null;
+  private readonly judging: Judging;
   private camera: Camera | null = null;
+  /** The camera's stream; `exposures` once it was started. */
+  private stream: Exposures | null = null;
   private exposures: Exposures | null = null;
-  private diskLow = false;
+  private starting: AbortSignal = new AbortController().signal;
+  private disk: Disk | null = null;
+  private lot: Lot | null = null;
   private readonly life: Life;
   private readonly born: Ms;
   /** What commands on this machine may ask; rooms add to it. */
@@ -104,6 +106,15 @@ export class Station {
       code: () => this.state.code,
       replay: (from, to) => this.link?.replay(from, to) ?? Promise.reject(new Error('the station is still starting')),
     });
+    this.judging = new Judging({
+      ...{ config, dataDir: options.dataDir, clock, diagnostics, facts: this.facts, rooms: this.rooms },
+      ...{ log: () => this.log, line: () => this.line, bootId: () => this.state.bootId },
+      show: (plan) => this.show(plan),
+      drain: () => this.link?.drain(),
+      changed: () => this.refresh(),
+      say: (text) => this.events.progress(text),
+    });
+    recipeCommands(this.commands, this.judging, options.dataDir, config.recipe.teach);
     this.state = { ...stateOf(this.facts), recipeId: 0, ep: '', bundle: '', config: config.sha256.slice(0, 8), bootId: '' };
     const { supervisor = new Supervisor({}, diagnostics) } = options;
     this.life = new Life(config.plc, () => this.working(), { clock, diagnostics, supervisor, selfTest: (passed) => this.selfTest(passed) });
@@ -161,6 +172,15 @@ export class Station {
     if (aborted > 0) diagnostics.warn({ parts: aborted }, 'parts that an earlier run left open are closed as Aborted');
     signal.throwIfAborted();
 
+    const { disk, retention } = keepingOf(config, dataDir, { log, clock, diagnostics });
+    this.disk = disk;
+    retention.start();
+    this.rooms.add('retention', (by) => retention.stop(by));
+    const lot = new Lot(dataDir, config.line.lot, log);
+    this.lot = lot;
+    await lot.start(diagnostics);
+    lot.serve(this.calls);
+
     await this.listen();
 
     if (config.broker.embedded) {
@@ -176,6 +196,8 @@ export class Station {
       {
         dir: join(dataDir, 'images'),
         keep: config.evidence.pictures,
+        onePassIn: config.evidence.onePassIn,
+        full: config.evidence.full,
         heatmaps: config.evidence.heatmaps,
         quality: config.evidence.quality,
       },
@@ -191,7 +213,9 @@ export class Station {
 
     const camera = createCamera(config, (text) => diagnostics.warn(text));
     this.camera = camera;
-    const exposures = new Exposures(camera, clock, diagnostics);
+    const exposures = new Exposures(camera, clock, diagnostics, config.trigger.source === 'mqtt');
+    this.stream = exposures;
+    this.starting = signal;
     const line = this.buildLine({ log, link, exposures, pictures, ids: new ResultIds(bootNumber), lastSeq });
     this.line = line;
     link.onTrigger((request) => line.trigger(request));
@@ -209,31 +233,14 @@ export class Station {
       this.refresh();
       return;
     }
-    const job = await this.prepare(camera, signal);
-    if (job !== null) {
-      line.use(job);
-      await this.watchCamera(exposures, line, job, signal);
-    }
+    await this.judging.begin(camera, signal);
     this.refresh();
 
-    if (config.demo.plc) {
-      const plc = new SimulatedPlc(
-        {
-          url: config.plc.url,
-          base: config.plc.baseTopic,
-          period: config.demo.period,
-          rule: { tResult: config.plc.ttl, heartbeat: config.plc.heartbeat },
-          heartbeat: true,
-        },
-        clock,
-      );
-      plc.start();
-      this.rooms.add('simulated PLC', () => plc.stop());
-    }
+    startDemo(config, this.rooms, clock);
   }
 
   /** Starts the camera; resolves when it is up or has said why it is not (it is tried again then): ready comes no sooner. */
-  private async watchCamera(exposures: Exposures, line: Line, job: Job, signal: AbortSignal): Promise<void> {
+  private async watchCamera(exposures: Exposures, line: Line, plan: Plan, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.exposures = exposures;
     let giveUp = (): void => undefined;
@@ -245,7 +252,7 @@ export class Station {
         this.refresh();
         resolve();
       };
-      exposures.start(job.plan, {
+      exposures.start(plan, {
         exposure: (shot) => line.exposure(shot),
         up: (info) => {
           this.diagnostics.info(info, 'camera up');
@@ -270,31 +277,11 @@ export class Station {
     signal.throwIfAborted();
   }
 
-  /** Null (and the state says why) where there is nothing to judge with. */
-  private async prepare(camera: ReturnType<typeof createCamera>, signal: AbortSignal): Promise<Job | null> {
-    const { config, dataDir } = this.options;
-    const { clock, diagnostics } = this;
-    const say = (text: string) => this.events.progress(text);
-    const engines = enginesOf(config.inference.engine, dataDir, { diagnostics, progress: say });
-    const engine = makeEngine(config.inference, { clock, diagnostics, engines });
-    this.rooms.add('inference', (by) => engine.stop(by));
-    try {
-      const { job, inspector } = await prepare({ config, dataDir, clock, camera, engine, signal, say });
-      await inspector.selfTest(clock.now() + selfTestTime);
-      this.inspector = inspector;
-      this.facts.noJob = Code.ok;
-      this.state.recipeId = job.plan.recipe.number;
-      this.state.bundle = job.bundle.slice(0, 8);
-      return job;
-    } catch (thrown) {
-      const code = thrown instanceof VerdictdError && !signal.aborted ? obstacles[thrown.code] : undefined;
-      if (code === undefined) throw thrown;
-      this.facts.noJob = code;
-      const { message, details } = thrown as VerdictdError;
-      diagnostics.error({ code, details }, message);
-      this.events.progress(`not ready (${code}): ${message}`);
-      return null;
-    }
+  /** The camera shows its parts under `plan`: from its first start on, or by beginning its stream again. */
+  private async show(plan: Plan): Promise<void> {
+    const { line, exposures, stream, starting } = this;
+    if (exposures !== null) exposures.use(plan);
+    else if (line !== null && stream !== null) await this.watchCamera(stream, line, plan, starting);
   }
 
   private buildLink(log: SqliteLog): MqttLink {
@@ -327,10 +314,7 @@ export class Station {
       {
         clock: this.clock,
         exposures,
-        inspector: {
-          inspect: (frame, plan, by) =>
-            this.inspector?.inspect(frame, plan, by) ?? Promise.reject(new VerdictdError('INFERENCE_FAILED', 'no model is loaded')),
-        },
+        inspector: this.judging,
         log,
         publisher: link,
         ids,
@@ -343,15 +327,22 @@ export class Station {
           this.refresh();
           return this.state.code;
         },
-        evidence: (report, frame, findings) => this.keep(pictures, report, frame, findings),
+        evidence: (report, frame, findings) => {
+          this.judging.part(report, { frame, findings });
+          const { diagnostics, disk } = this;
+          keepEvidence(pictures, report.verdict, frame, findings, { room: disk?.roomForPictures !== false, diagnostics });
+        },
         report: (report) => {
           this.tally.add(report);
           this.life.part(report);
+          if (report.verdict.frameId === null) this.judging.part(report, null);
           if (report.ok === 1) this.accepted();
           this.events.report(report);
         },
       },
       lastSeq,
+      { teaching: () => this.judging.withheld, masterDue: () => this.facts.masterDue },
+      () => this.lot?.current ?? '',
     );
   }
 
@@ -361,7 +352,8 @@ export class Station {
   }
 
   private working(): Working {
-    const { camera, inspector, log } = this;
+    const { camera, log } = this;
+    const { inspector } = this.judging;
     return { camera, exposures: this.facts.cameraEnded ? null : this.exposures, inspector, log };
   }
 
@@ -381,20 +373,27 @@ export class Station {
         line: this.line,
         stats: this.tally.read(),
         camera: this.camera,
-        inspector: this.inspector,
+        inspector: this.judging.inspector,
         log: this.log,
         stages: this.life.stages().map(({ name, last }) => ({ stage: name, ms: Math.round(this.clock.now() - last) })),
       }),
       camera: () => this.camera,
       exposures: () => this.exposures,
       openParts: () => this.line?.openParts ?? 0,
+      commands: this.commands,
     });
-    if (this.log !== null) serveRecords(this.calls, { dataDir: this.options.dataDir, log: this.log });
+    if (this.log !== null) this.serve(this.log);
     const server = new ControlServer(this.options.dataDir, this.calls, this.diagnostics);
     this.rooms.add('control socket', () => server.stop());
     await server
       .start()
       .catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'commands cannot ask this station while it runs'));
+  }
+
+  private serve(log: SqliteLog): void {
+    const records = { dataDir: this.options.dataDir, log };
+    serveRecords(this.calls, records);
+    serveRecipes(this.calls, this.judging, records, () => this.clock.wall().utc);
   }
 
   private stats(): Stats {
@@ -410,12 +409,13 @@ export class Station {
   }
 
   private async watchDisk(): Promise<void> {
-    this.diskLow = await isDiskLow(this.options.dataDir, this.options.config.log.minFree, this.diagnostics);
+    await this.disk?.look();
+    this.link?.alarm(Code.diskLow, this.disk?.alarm ?? false);
   }
 
   /** Facts to state; tells the wire when it changed. */
   private refresh(): void {
-    const { facts, log, link } = this;
+    const { facts, log, link, judging } = this;
     const { onBrokerLoss } = this.options.config.plc;
     const now = this.clock.now();
     facts.logLost = log !== null && log.alive() > 0 && (log.unwritten.waiting > 0 || log.alive() < now - aliveFor(this.options.config.plc));
@@ -423,23 +423,20 @@ export class Station {
     facts.plcSilent = link?.plcSilent() ?? false;
     facts.foreignRig = link?.foreignRig() ?? false;
     this.line?.edges(this.camera?.health().values?.missedTriggers ?? 0);
-    facts.diskLow = this.diskLow;
-    const next = { ...this.state, ...stateOf(facts), ep: this.inspector?.loaded()?.provider ?? this.state.ep };
+    facts.diskLow = this.disk?.low ?? false;
+    if (log !== null && log.unwritten.waiting > 0) void this.watchDisk();
+    const next = {
+      ...this.state,
+      ...stateOf(facts),
+      ep: judging.inspector?.loaded()?.provider ?? this.state.ep,
+      recipeId: judging.recipeId,
+      bundle: judging.bundle,
+    };
     const changed = (Object.keys(next) as (keyof StationState)[]).some((key) => next[key] !== this.state[key]);
     this.state = next;
     if (!changed) return;
     if (link !== null) for (const [code, on] of alarmsOf(facts)) link.alarm(code, on);
     link?.state(next);
     this.events.state(next);
-  }
-
-  /** Copies what the picture needs, then gives the slot back. A picture that fails costs nothing but itself. */
-  private keep(pictures: Pictures, { verdict }: Report, frame: Frame, findings: Findings | null): void {
-    try {
-      if (pictures.wants(verdict)) pictures.add(verdict, thumbnail(frame), findings?.map ?? null);
-    } catch (thrown) {
-      this.diagnostics.error({ resultId: verdict.part.resultId, err: reason(thrown) }, 'no picture of this part');
-    }
-    frame.release();
   }
 }

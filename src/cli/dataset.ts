@@ -11,7 +11,7 @@ import { preprocess } from '../native';
 import type { InputSpec } from '../ports';
 import { fileName, imagesName } from '../store/open';
 import type { Context } from './context';
-import { since } from './log';
+import { since } from './log_filter';
 import { slug } from './options';
 
 interface Options {

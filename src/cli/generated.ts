@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { configDocs, sampleYaml } from '../config/docs';
 import { reason, VerdictdError } from '../errors';
+import { asyncapiYaml } from '../plc/asyncapi';
 import { cliDocs } from './docs';
 
 export interface Generated {
@@ -16,6 +17,7 @@ export function generate(program: Command): Generated[] {
     { path: 'config/verdictd.yaml', text: sampleYaml() },
     { path: 'docs/config.md', text: configDocs() },
     { path: 'docs/cli.md', text: cliDocs(program) },
+    { path: 'docs/asyncapi.yaml', text: asyncapiYaml() },
   ];
 }
 

@@ -20,6 +20,7 @@ import type { InputSpec } from '../ports';
 import { misfit } from '../recipe/fit';
 import type { Recipe } from '../recipe/recipe';
 import { loadRecipe } from '../recipe/store';
+import { atTemperature } from '../recipe/temperature';
 import { wordOf } from '../verdict_word';
 import type { Context } from './context';
 import { slug } from './options';
@@ -202,7 +203,7 @@ export async function* inspectImages(items: readonly Item[], job: InspectJob, co
         limit: recipe?.file.limit.value ?? null,
         evaluation: null,
         verdict: null,
-        probabilities: found.probabilities,
+        probabilities: shown(found.probabilities, recipe),
         mapMax: found.mapMax,
         width,
         height,
@@ -214,6 +215,11 @@ export async function* inspectImages(items: readonly Item[], job: InspectJob, co
     await next?.catch(() => undefined);
     await engine.stop(systemClock.now() + stopWithin);
   }
+}
+
+/** Class probabilities at the recipe's temperature; the log keeps them as the model gave them. */
+function shown(probabilities: Inspected['probabilities'], recipe: Recipe | null): Inspected['probabilities'] {
+  return probabilities === null ? null : atTemperature(probabilities, recipe?.file.temperature ?? 1);
 }
 
 /** To the microsecond. */

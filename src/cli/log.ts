@@ -1,49 +1,22 @@
 /** `verdictd log`: the decisions of this station, and the proof that nobody changed them. Labels are added, nothing is changed. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Word } from '../codes';
 import { ExitCode } from '../errors';
 import { fileName } from '../store/open';
 import { type Listed, listVerdicts } from '../store/read';
 import { verifyLog } from '../store/verify';
 import type { Context } from './context';
-import { integer, slug } from './options';
+import { registerExport } from './log_export';
+import { type FilterOptions, filterOf, filterOptions } from './log_filter';
+import { integer } from './options';
 import { actor, record } from './records';
 
-const words: readonly Word[] = ['PASS', 'FAIL', 'UNDECIDED', 'ERROR'];
-
-function word(text: string): Word {
-  const found = words.find((one) => one === text.toUpperCase());
-  if (found === undefined) throw new InvalidArgumentError(`Expected one of ${words.join(', ')}.`);
-  return found;
-}
-
-const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const; // ms
-
-/** A moment (ISO 8601; without a zone local time) or an age (30m, 8h, 7d), as UTC. */
-export function since(text: string): string {
-  const age = /^(\d{1,6})([mhd])$/.exec(text);
-  const unit = age?.[2] as keyof typeof units | undefined;
-  const moment = unit === undefined ? Date.parse(text) : Date.now() - Number(age?.[1]) * units[unit];
-  if (!Number.isFinite(moment))
-    throw new InvalidArgumentError('Expected a time such as 2026-11-30T06:00, or an age such as 30m, 8h or 7d.');
-  return new Date(moment).toISOString();
-}
-
-interface ListOptions {
+interface ListOptions extends FilterOptions {
   last: number;
-  verdict?: Word;
-  recipe?: string;
-  since?: string;
 }
 
 function list(context: Context, options: ListOptions): void {
-  const rows = listVerdicts(join(context.dataDir(), fileName), {
-    last: options.last,
-    verdict: options.verdict ?? null,
-    recipe: options.recipe ?? null,
-    since: options.since ?? null,
-  });
+  const rows = listVerdicts(join(context.dataDir(), fileName), { last: options.last, ...filterOf(options) });
   if (context.io.json) {
     for (const row of rows) context.io.outJson(inWords(row));
     return;
@@ -159,14 +132,12 @@ function textUpTo(most: number): (text: string) => string {
 
 export function register(program: Command, context: Context): void {
   const log = program.command('log').description('Read the decisions of this station and prove them unaltered.');
-  log
+  const listing = log
     .command('list')
     .description('List verdicts, oldest first.')
-    .option('--last <n>', 'the newest of them', integer(1, 10_000_000), 20)
-    .option('--verdict <word>', `only ${words.join(', ')}`, word)
-    .option('--recipe <id>', 'only of this recipe', slug)
-    .option('--since <time>', 'only from this time on (2026-11-30T06:00), or of this age (30m, 8h, 7d)', since)
-    .action((options: ListOptions) => list(context, options));
+    .option('--last <n>', 'the newest of them', integer(1, 10_000_000), 20);
+  filterOptions(listing).action((options: ListOptions) => list(context, options));
+  registerExport(log, context);
   log
     .command('label')
     .description('Record what a person found, beside the verdict; earlier judgements and the verdict itself stay.')

@@ -41,9 +41,9 @@ interface ByOption {
 
 function said({ io }: Context, what: string, { value, station }: { value: Changed; station: boolean }): void {
   const { recipe, number, revision, limit } = value;
-  const takesEffect = station ? 'at the next start of the station' : 'at the start of the station';
+  const takesEffect = station ? 'now' : 'at the start of the station';
   if (io.json) io.outJson({ ...value, takesEffect });
-  else io.out(`recipe ${recipe} (number ${number}) ${what}: revision ${revision}, limit ${limit.toFixed(3)}, in force ${takesEffect}`);
+  else io.out(`recipe ${recipe} (number ${number}) ${what}: revision ${revision}, limit ${limit.toFixed(3)}, takes effect ${takesEffect}`);
 }
 
 async function activate(context: Context, id: string, { by }: ByOption): Promise<void> {

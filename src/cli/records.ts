@@ -3,12 +3,19 @@ import { userInfo } from 'node:os';
 import { systemClock } from '../clock';
 import { bootId } from '../line/ids';
 import { lockDataDir } from '../lock';
-import { activate, addLabel, goBack, type Records } from '../station/records';
+import { chooseLot } from '../station/lot';
+import { activate, addLabel, goBack, setLimit } from '../station/records';
 import { SqliteLog } from '../store/log';
 import type { Context } from './context';
 import { askStation, stationRuns } from './running';
 
-const doors = { 'log.label': addLabel, 'recipe.activate': activate, 'recipe.rollback': goBack } as const;
+const doors = {
+  'log.label': addLabel,
+  'recipe.activate': activate,
+  'recipe.rollback': goBack,
+  'recipe.limit': setLimit,
+  'lot.set': chooseLot,
+} as const;
 type Doors = typeof doors;
 type Door = keyof Doors;
 
@@ -27,7 +34,7 @@ export async function record<D extends Door>(
   const log = new SqliteLog({ dir: dataDir, bootId, notice: (text) => context.diagnostics().warn(text) });
   try {
     await log.start(context.signal);
-    const act = doors[door] as (records: Records, args: Parameters<Doors[D]>[1]) => Promise<Value>;
+    const act = doors[door] as unknown as (records: { dataDir: string; log: SqliteLog }, args: Parameters<Doors[D]>[1]) => Promise<Value>;
     return { value: await act({ dataDir, log }, args), station: false };
   } finally {
     await log.stop(systemClock.now() + stopWithin);

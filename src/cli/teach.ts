@@ -5,10 +5,12 @@ import type { Bundle } from '../bundle/manifest';
 import { decodeImage } from '../camera/images';
 import { listImages } from '../camera/list';
 import { systemClock } from '../clock';
+import { VerdictdError } from '../errors';
 import { lockDataDir } from '../lock';
 import { makeEngine } from '../make_engine';
 import { preprocess } from '../native';
 import type { InputSpec } from '../ports';
+import { mostTolerance, usualTolerance } from '../recipe/position';
 import { type Symmetry, symmetries } from '../recipe/recipe';
 import { BankRunner } from '../recipe/runner';
 import type { GoodPart } from '../recipe/shots';
@@ -16,13 +18,20 @@ import { type TeachDeps, type TeachOptions, type TeachReport, teach } from '../r
 import type { Context } from './context';
 import { integer, number, slug } from './options';
 import { addRegionOptions, type RegionOptions, regionRules } from './region_options';
+import { liveShots, teachLive } from './teach_live';
 
 interface Options extends RegionOptions {
   recipe: string;
-  good: string[];
+  good?: string[];
+  live?: true;
+  heldOut?: number;
+  keepAll?: true;
+  by?: string;
   bundle?: string;
   shots?: number;
   symmetry: Symmetry;
+  position?: number | true;
+  mix: number;
   falseReject: number;
   title?: string;
   grey?: number;
@@ -86,7 +95,7 @@ export async function teachFiles(
 async function run(context: Context, options: Options): Promise<void> {
   const { io } = context;
   const { inference, bundle: configured } = context.config();
-  const paths = await listImages(options.good);
+  const paths = await listImages(options.good ?? []);
   const badPaths = options.bad === undefined ? [] : await listImages(options.bad);
   const limitSamplePaths = options.limitSample === undefined ? [] : await listImages(options.limitSample);
   const regions = await regionRules(options);
@@ -108,6 +117,8 @@ async function run(context: Context, options: Options): Promise<void> {
         regions,
         shots: options.shots ?? null,
         symmetry: options.symmetry,
+        position: options.position === true ? usualTolerance : (options.position ?? null),
+        mix: options.mix,
         falseReject: options.falseReject,
         providers: inference.providers,
         threads: inference.threads,
@@ -137,7 +148,11 @@ export function register(program: Command, context: Context): void {
     .command('teach')
     .description('Teach a product from pictures of good parts: some become the bank, the others set the reject limit.')
     .requiredOption('--recipe <id>', 'recipe to make, or to teach again', slug)
-    .requiredOption('--good <dir...>', 'good parts: folders or image files')
+    .option('--good <dir...>', 'good parts: folders or image files')
+    .option('--live', 'instead of --good: the next parts of the running station; nothing passes meanwhile (code 606)')
+    .option('--held-out <n>', 'with --live: further good parts, only scored, to set the limit by', integer(0, 127), 0)
+    .option('--keep-all', 'with --live: keep every shot that the quality gate takes, without asking')
+    .option('--by <name>', 'with --live: who does it, for the audit; default: the account')
     .option('--bundle <dir>', 'model; default: the one of the configuration')
     .option('--shots <k>', 'parts in the bank, spread evenly over those given; default: all, up to 16', integer(1, 1000))
     .addOption(
@@ -145,10 +160,22 @@ export function register(program: Command, context: Context): void {
         .choices(symmetries)
         .default('none'),
     )
+    .option(
+      '--position [share]',
+      `parts always lie alike: what is found this share of the picture's side away from its place is a defect (default ${usualTolerance}); not with --symmetry`,
+      number(0.01, mostTolerance),
+    )
+    .option('--mix <share>', "share of the model's own zero-shot score, beside the bank's; for bundles that have one", number(0, 1), 0)
     .option('--false-reject <share>', 'share of good parts the limit may reject', number(1e-5, 0.5), 0.005)
     .option('--title <text>', 'name for people; default: the id')
     .option('--bad <dir...>', 'known-bad parts: they say how many such parts may escape, and never move the limit')
     .option('--limit-sample <dir...>', 'the worst parts still accepted: the limit is raised until they pass')
     .option('--grey <width>', 'half width of the grey zone around the limit, in score: such parts are UNDECIDED', number(0, 1000));
-  addRegionOptions(command).action((options: Options) => run(context, options));
+  addRegionOptions(command).action(async (options: Options) => {
+    if ((options.live === true) === (options.good !== undefined)) {
+      throw new VerdictdError('USAGE', 'teach takes good parts from files or from the running station: give --good DIR, or --live.');
+    }
+    if (options.live === true) await teachLive(context, { ...options, shots: options.shots ?? liveShots, heldOut: options.heldOut ?? 0 });
+    else await run(context, options);
+  });
 }

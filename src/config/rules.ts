@@ -28,6 +28,28 @@ function isReal(values: Values): boolean {
 
 export const rules: readonly Rule[] = [
   {
+    about: 'line.shifts out of order: each shift begins later in the day than the one before',
+    paths: ['line.shifts'],
+    find: ({ line }) =>
+      line.shifts.every((start, i) => i === 0 || start > (line.shifts[i - 1] ?? ''))
+        ? null
+        : { path: 'line.shifts', expected: 'times in ascending order, each once' },
+  },
+  {
+    about: 'images.minFree below log.minFree: the station would stop before a picture is deleted for space',
+    paths: ['images.minFree', 'log.minFree'],
+    find: ({ images, log }) =>
+      images.minFree >= log.minFree ? null : { path: 'images.minFree', expected: `at least log.minFree, which is ${log.minFree} MiB` },
+  },
+  {
+    about: 'images.unreviewedDays below images.notOkDays: what nobody has judged is kept at least as long as what somebody has',
+    paths: ['images.unreviewedDays', 'images.notOkDays'],
+    find: ({ images }) =>
+      images.unreviewedDays >= images.notOkDays
+        ? null
+        : { path: 'images.unreviewedDays', expected: `at least images.notOkDays, which is ${images.notOkDays} d` },
+  },
+  {
     about: 'plc.margin must be below plc.ttl: a part is answered so long before its verdict expires',
     paths: ['plc.margin', 'plc.ttl'],
     find: ({ plc }) => (plc.margin < plc.ttl ? null : { path: 'plc.margin', expected: `less than plc.ttl, which is ${plc.ttl} ms` }),

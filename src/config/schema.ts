@@ -186,8 +186,12 @@ export const schema = z.strictObject({
   line: section('Parts under way.', {
     maxOpen: key(integer(1, 16), 4, { description: 'Parts open at once; a trigger above it is refused with code 201' }),
     lot: key(z.string().regex(/^[A-Za-z0-9_.:-]{0,32}$/), '', {
-      description: 'Lot that is written with every verdict; empty for none',
+      description: 'Lot that is written with every verdict; empty for none. The command `verdictd lot` goes before',
       expected: 'at most 32 of A-Z, a-z, 0-9, _ . : -',
+    }),
+    shifts: key(z.array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/)).max(12), [], {
+      description: 'When shifts begin, local time, for the export: ["06:00", "14:00", "22:00"]. Empty: no shifts',
+      expected: 'a list of times HH:MM, each later than the one before',
     }),
   }),
 
@@ -203,6 +207,17 @@ export const schema = z.strictObject({
     acceptProvisional: key(flag(), false, {
       description: 'Let parts pass on a provisional limit, one that too few good parts support. Otherwise such parts get code 603',
     }),
+    keep: key(integer(1, 64), 4, {
+      description: 'Recipes of the bundle kept ready: a switch to one takes effect at once, and parts are compared with them (wrongPart)',
+    }),
+    keepMemory: key(integer(1, 65536), 256, { description: 'Their banks together take no more; the least used goes first', unit: 'MiB' }),
+    wrongPart: key(z.enum(['off', 'check', 'switch']), 'check', {
+      description:
+        'What becomes of a part that looks more like another recipe kept ready. check: code 307, never a pass. switch: the same, and where the trigger named no recipe that other one is put in force for the parts that follow. off: nothing, scores are not compared',
+    }),
+    wrongPartMargin: key(number(1.01, 100), 1.5, {
+      description: 'A part looks more like another recipe if its score there, times this, is at most its score by the recipe in force',
+    }),
     teach: section('Teaching at start, for the demo.', {
       auto: key(flag(), false, {
         description: 'If the active recipe does not exist, teach it from the first parts. Whatever comes first counts as good',
@@ -214,6 +229,19 @@ export const schema = z.strictObject({
       }),
       falseReject: key(number(0.00001, 0.5), 0.005, { description: 'Share of good parts the limit may reject', unit: '0..0.5' }),
     }),
+  }),
+
+  master: section('Master parts: parts known to be good and bad, shown to prove that the station still tells them apart.', {
+    at: key(z.array(z.enum(['recipeChange', 'start', 'middle', 'end'])).max(4), [], {
+      description:
+        'When a check is due; from then on nothing passes (code 602) until one has passed. start, middle, end: of each of master.shifts. Without any, a check is never due, but one that failed locks the station all the same',
+      expected: 'a list of recipeChange, start, middle, end',
+    }),
+    shifts: key(z.array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/)).max(12), [], {
+      description: 'Shifts, in local time; one that ends before it begins goes over midnight',
+      expected: 'a list of HH:MM-HH:MM, as ["06:00-14:00", "22:00-06:00"]',
+    }),
+    early: key(integer(0, 720), 30, { description: 'A check that passed so long before it was due counts', unit: 'min' }),
   }),
 
   inference: section('Running the model.', {
@@ -255,10 +283,48 @@ export const schema = z.strictObject({
       description: 'Below this free space of the data directory the station is not ready (code 501)',
       unit: 'MiB',
     }),
+    ballast: key(integer(0, 4096), 64, {
+      description: 'Size of log.ballast, a file that is given up when the disk is full, so that verdicts can be written. 0: none',
+      unit: 'MiB',
+    }),
+    keepDays: key(integer(1, 36500), 1095, {
+      description: 'Records older than this are removed, oldest first, once they were delivered and their pictures are gone',
+      unit: 'd',
+    }),
+    keepRows: key(integer(10_000, 1_000_000_000), 20_000_000, { description: 'The same above this number of records; about 1 kB each' }),
+  }),
+
+  images: section('How long pictures are kept. Days are days that the station lived, not days of its clock; see docs/log.md.', {
+    okDays: key(integer(1, 36500), 30, { description: 'Pictures of PASS', unit: 'd' }),
+    notOkDays: key(integer(1, 36500), 180, {
+      description: 'Pictures of FAIL, UNDECIDED and ERROR that somebody has judged (log label), and one in oneIn of PASS',
+      unit: 'd',
+    }),
+    unreviewedDays: key(integer(1, 36500), 365, { description: 'The same while nobody has judged them', unit: 'd' }),
+    protectDays: key(integer(0, 36500), 14, {
+      description: 'So young, what nobody has judged is never deleted, not even for space',
+      unit: 'd',
+    }),
+    oneIn: key(integer(1, 1_000_000), 100, { description: 'One in so many pictures of PASS is kept as long as notOkDays says' }),
+    maxSize: key(integer(16, 100_000_000), 51_200, {
+      description: 'All pictures together; above it the least needed go first',
+      unit: 'MiB',
+    }),
+    minFree: key(integer(16, 1048576), 2048, {
+      description: 'Free space of the data directory below which pictures are deleted. Not below log.minFree',
+      unit: 'MiB',
+    }),
   }),
 
   evidence: section('Pictures kept of parts, written after the verdict has left.', {
     pictures: key(z.enum(['all', 'notOk', 'none']), 'notOk', { description: 'Which parts get a picture; notOk: every verdict but PASS' }),
+    onePassIn: key(integer(0, 1000000), 0, {
+      description: 'With notOk: of so many parts that pass, one gets a picture as well. 0: none',
+    }),
+    full: key(z.enum(['all', 'notOk', 'none']), 'none', {
+      description:
+        'Whose picture is the whole frame, up to 4096 px wide, and not one of `width`. Memory: a frame for each of 6 slots, and at most two more in work. Where pictures come too fast they get `width` all the same',
+    }),
     heatmaps: key(flag(), true, { description: 'Beside each picture, one with the anomaly map laid over' }),
     width: key(integer(64, 4096), 1024, { description: 'Width of the picture', unit: 'px' }),
     quality: key(integer(1, 100), 85, { description: 'JPEG quality', unit: '1..100' }),

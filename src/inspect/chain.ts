@@ -51,6 +51,8 @@ export class Model {
     want(inputs, input.name, `[${image}]`, (port) => port.shape.join(',') === image);
     if (inputs.length !== 1) wrong.push(`it has ${inputs.length} inputs (expected 1)`);
     want(outputs, spec.outputs.score, 'one number', (port) => elements(port.shape) === 1);
+    const { logit } = spec.outputs;
+    if (logit !== undefined) want(outputs, logit, 'one number', (port) => elements(port.shape) === 1);
     want(outputs, spec.outputs.map, '[1,height,width]', (port) => mapSize(port) !== null);
     if (spec.outputs.probabilities !== null) want(outputs, spec.outputs.probabilities, '[1,2]', (port) => elements(port.shape) === 2);
     for (const tap of taps) {
@@ -107,7 +109,9 @@ export class Model {
 
   /** Everything the model gives for one tensor, in buffers of its own. */
   async embed(input: Float32Array): Promise<{ value: Embedding; buffers: ArrayBuffer[] }> {
-    const { outputs, taps } = this.spec;
+    const { outputs } = this.spec;
+    const { logit } = outputs;
+    const taps = [...this.spec.taps, ...(logit === undefined ? [] : [{ name: logit, rows: 1, columns: 1, dim: 1 }])];
     const { score } = await this.run(input, [outputs.map, ...taps.map((tap) => tap.name)]);
     this.check(outputs.map);
     const map = { ...this.map, data: this.runner.give(outputs.map) };
@@ -193,12 +197,20 @@ export async function inspectTensor(
   input: Float32Array,
   map: 'none' | 'full',
   regions: RegionRule | null = null,
+  near: readonly { job: number; bank: Bank }[] = [],
 ): Promise<{ result: Omit<RunResult, 'ms'>; ms: { model: number; bank: number }; buffers: ArrayBuffer[] }> {
-  const own = await model.run(input, bank?.inputs ?? [model.mapName]);
+  const own = await model.run(input, [...(bank?.inputs ?? [model.mapName]), ...near.flatMap((other) => other.bank.inputs)]);
   const whole = bank === null ? own.score : await bank.run(model);
   const score = bank === null || regions === null ? whole : bank.scoreBy(regions);
   const taken = (bank ?? model).takeMap(map === 'full');
   const buffers = taken.map === null ? [] : [taken.map.buffer];
-  const result = { score, mapMax: taken.mapMax, map: taken.map, probabilities: own.probabilities };
-  return { result, ms: { model: model.ms, bank: bank?.ms ?? 0 }, buffers };
+  const others: { job: number; score: number }[] = [];
+  let bankMs = bank?.ms ?? 0;
+  for (const other of near) {
+    others.push({ job: other.job, score: await other.bank.run(model) });
+    bankMs += other.bank.ms;
+  }
+  const compared = near.length === 0 ? {} : { compared: { own: whole, others } };
+  const result = { score, mapMax: taken.mapMax, map: taken.map, probabilities: own.probabilities, ...compared };
+  return { result, ms: { model: model.ms, bank: bankMs }, buffers };
 }

@@ -18,9 +18,10 @@ import type { Cancel, Clock, InputSpec, Ms } from '../ports';
 import type { Recipe } from '../recipe/recipe';
 import { WorkerClient, WorkerError, workerFile } from '../threads';
 import { type Engines, tryEngine } from './engine_rung';
-import { tooLate, translated } from './fault';
+import { stopped, tooLate, translated } from './fault';
 import { rungsFor } from './ladder';
-import type { Embedding, LoadArgs, Loaded, RunResult, Source } from './protocol';
+import { type Beside, type BesideArgs, buffers, type Embedding, type LoadArgs, type Loaded, type RunResult, type Source } from './protocol';
+import { tellLoaded } from './told';
 import type { InferenceMethods } from './worker';
 
 export interface EngineOptions {
@@ -75,6 +76,8 @@ export class Engine {
   private down: string | null = null;
   private failures = 0; // workers lost since one last answered
   private job: { args: LoadArgs; loaded: Loaded; name: string } | null = null;
+  /** Banks beside that of the job: a new worker gets them again. */
+  private readonly banks = new Map<number, BesideArgs>();
   private lastJob = 0;
   private lastSign: Ms = 0;
   /** Workers started again since `start`. */
@@ -137,6 +140,7 @@ export class Engine {
     };
     const took = (answer: Loaded, by: LoadArgs) => {
       this.job = { args: by, loaded: answer, name: bundle.manifest.name };
+      this.banks.clear();
       this.tell();
     };
     const terms = { limit: this.loadLimit, by: Number.POSITIVE_INFINITY, signal };
@@ -149,6 +153,26 @@ export class Engine {
       (answer) => took(answer, rest),
     );
     return { ...loaded, job: args.job };
+  }
+
+  /**
+   * Loads a recipe's bank beside those there are, behind the model that `load` gave; calls then name it by its number. Throws
+   * RECIPE_REFUSED, INFERENCE_FAILED.
+   */
+  async beside(recipe: Recipe): Promise<Beside & { job: number }> {
+    if (this.job === null) throw new VerdictdError('INFERENCE_FAILED', 'no model is loaded to put a bank behind');
+    const { golden, threads } = this.job.args;
+    const { bank, regions = null } = recipe.file;
+    const args: BesideArgs = { job: ++this.lastJob, bank: { path: recipe.bankPath, sha256: bank.sha256 }, regions, golden, threads };
+    const terms = { limit: this.loadLimit, by: Number.POSITIVE_INFINITY };
+    const kept = () => void this.banks.set(args.job, args);
+    return { ...(await this.ask<Beside>(terms, (client) => client.call('beside', args), kept)), job: args.job };
+  }
+
+  /** Gives up the bank that `beside` loaded. */
+  async drop(job: number): Promise<void> {
+    this.banks.delete(job);
+    await this.ask<null>({ limit: this.hang, by: Number.POSITIVE_INFINITY }, (client) => client.call('drop', job));
   }
 
   /** The rung above the worker's own ladder, where there is one. While an engine is built, the worker idles and shows signs of life. */
@@ -183,10 +207,10 @@ export class Engine {
   }
 
   /** Judges one tensor under load `job`; rejects with InspectionError. A given `data` is moved away. */
-  async run(job: number, source: Source, by: Ms, map: 'none' | 'full'): Promise<RunResult> {
+  async run(job: number, source: Source, by: Ms, map: 'none' | 'full', near: readonly number[] = []): Promise<RunResult> {
     const asked = this.deps.clock.now();
     return await this.ask<RunResult>({ limit: this.hang, by }, (client) =>
-      client.call('run', { job, source, asked, map }, buffers(source)),
+      client.call('run', { job, source, asked, map, near }, buffers(source)),
     );
   }
 
@@ -391,6 +415,7 @@ export class Engine {
     });
     try {
       const loaded = await Promise.race([client.call('load', job.args), limit]);
+      for (const args of this.banks.values()) await Promise.race([client.call('beside', args), limit]);
       this.job = { ...job, loaded };
       this.tell();
       this.lastSign = this.deps.clock.now();
@@ -419,26 +444,7 @@ export class Engine {
     cancel();
   }
 
-  /** Never a silent fallback: each rung that refused, and what runs instead; at each load, after a restart too. */
   private tell(): void {
-    if (this.job === null) return;
-    const { diagnostics } = this.deps;
-    const { args, loaded, name } = this.job;
-    const refused = [
-      ...loaded.refusals.map((one) => ({ ...one, of: 'model' })),
-      ...loaded.bankRefusals.map((one) => ({ ...one, of: 'bank' })),
-    ];
-    for (const refusal of refused) diagnostics.warn(refusal, 'execution provider refused');
-    const { provider, rung, bankProvider, golden, ms } = loaded;
-    const sha256 = args.model.sha256.slice(0, 8);
-    diagnostics.info({ bundle: name, sha256, provider, rung, bankProvider, golden, ms: Math.round(ms) }, 'model loaded');
+    if (this.job !== null) tellLoaded(this.deps.diagnostics, this.job);
   }
-}
-
-function stopped(): VerdictdError {
-  return new VerdictdError('ABORTED', 'the inference engine was stopped');
-}
-
-function buffers(source: Source): ArrayBuffer[] {
-  return 'data' in source && source.data.buffer instanceof ArrayBuffer ? [source.data.buffer] : [];
 }

@@ -14,3 +14,7 @@ export function translated(thrown: unknown): Error {
   if (code !== undefined) return new VerdictdError(code, reason(thrown), { cause: thrown });
   return new InspectionError(Code.notANumber, reason(thrown), { cause: thrown });
 }
+
+export function stopped(): VerdictdError {
+  return new VerdictdError('ABORTED', 'the inference engine was stopped');
+}

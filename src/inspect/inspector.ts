@@ -1,8 +1,9 @@
 /** The station's Inspector: one bundle, one recipe, one engine. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Bundle } from '../bundle/manifest';
 import { Code } from '../codes';
 import { InspectionError } from '../errors';
-import type { CameraValues, Findings, Frame, Inspector, Ms, Plan } from '../ports';
+import type { CameraValues, Findings, Frame, Inspector, Ms, Plan, RecipeRef } from '../ports';
 import type { Recipe } from '../recipe/recipe';
 import type { Engine } from './engine';
 import type { Loaded } from './protocol';
@@ -16,6 +17,7 @@ let lastPlan = 0;
 interface InForce {
   plan: Plan;
   job: number;
+  map: { width: number; height: number };
 }
 
 export class ModelInspector implements Inspector {
@@ -30,11 +32,42 @@ export class ModelInspector implements Inspector {
     private readonly recipe: Recipe,
     private readonly camera: CameraValues,
     private readonly map: 'none' | 'full' = 'full',
+    /** Recipes that a part is compared with: is it one of theirs? */
+    private readonly near: () => readonly { job: number; recipe: RecipeRef }[] = () => [],
   ) {}
 
   async prepare(signal: AbortSignal): Promise<Plan> {
     if (!this.engine.started) this.engine.start();
-    const { job } = await this.engine.load(this.bundle, this.recipe, signal);
+    const { job, map } = await this.engine.load(this.bundle, this.recipe, signal);
+    return this.planned(job, map);
+  }
+
+  /**
+   * As `prepare`, behind the model that runs and beside the recipes it has. `like`: a plan whose frames are as good: where size, colours
+   * and camera values are the same, frames need not be told apart. Throws RECIPE_REFUSED, INFERENCE_FAILED.
+   */
+  async prepareBeside(like: Plan | null): Promise<Plan> {
+    const { job, map } = await this.engine.beside(this.recipe);
+    const plan = this.planned(job, map);
+    if (like === null || !sameFrames(plan, like)) return plan;
+    const { id } = like;
+    this.inForce = { plan: { ...plan, id }, job, map };
+    return this.inForce.plan;
+  }
+
+  /** Gives up what `prepareBeside` loaded; no part may be under way with it. */
+  async drop(): Promise<void> {
+    const now = this.inForce;
+    this.inForce = null;
+    if (now !== null) await this.engine.drop(now.job);
+  }
+
+  /** Number of its load; null before, and after `drop`. */
+  get job(): number | null {
+    return this.inForce?.job ?? null;
+  }
+
+  private planned(job: number, map: InForce['map']): Plan {
     const { width, height, resize, fit, mean, std } = this.bundle.manifest.input;
     const { id, number } = this.recipe.file;
     const plan: Plan = {
@@ -43,7 +76,7 @@ export class ModelInspector implements Inspector {
       input: { width, height, resize, fit, mean, std },
       camera: this.camera,
     };
-    this.inForce = { plan, job };
+    this.inForce = { plan, job, map };
     return plan;
   }
 
@@ -53,11 +86,16 @@ export class ModelInspector implements Inspector {
       const found = `frame of plan ${frame.planId}, asked for plan ${plan.id}, in force is ${now?.plan.id ?? 'none'}`;
       throw new InspectionError(Code.incompleteFrame, `the frame was taken under other settings than those in force (${found})`);
     }
-    const found = await this.engine.run(now.job, { ring: frame.ring, slot: frame.slot }, by, this.map);
-    const size = this.loaded()?.map;
-    const map = found.map === null || size === undefined ? null : { ...size, data: found.map };
-    const { score, mapMax, probabilities, ms } = found;
-    return { score, mapMax, map, probabilities, provider: this.loaded()?.provider ?? '', ms };
+    const near = this.near().filter(({ job }) => job !== now.job);
+    const numbers = near.map(({ job }) => job);
+    const found = await this.engine.run(now.job, { ring: frame.ring, slot: frame.slot }, by, this.map, numbers);
+    const map = found.map === null ? null : { ...now.map, data: found.map };
+    const { score, mapMax, probabilities, ms, compared } = found;
+    const findings = { score, mapMax, map, probabilities, provider: this.loaded()?.provider ?? '', ms };
+    const [nearest] = [...(compared?.others ?? [])].sort((a, b) => a.score - b.score);
+    const recipe = near.find(({ job }) => job === nearest?.job)?.recipe;
+    if (compared === undefined || nearest === undefined || recipe === undefined) return findings;
+    return { ...findings, nearest: { recipe, score: nearest.score, own: compared.own } };
   }
 
   /**
@@ -103,4 +141,9 @@ export class ModelInspector implements Inspector {
   async stop(by: Ms): Promise<void> {
     await this.engine.stop(by);
   }
+}
+
+/** Whether frames taken under one plan are as good under the other. */
+export function sameFrames(a: Pick<Plan, 'input' | 'camera'>, b: Pick<Plan, 'input' | 'camera'>): boolean {
+  return isDeepStrictEqual([a.input, a.camera], [b.input, b.camera]);
 }

@@ -8,7 +8,7 @@ export interface ModelSpec {
   file: Hashed;
   sha256: string; // of the bundle's manifest: the same hash is the same model
   input: { name: string; width: number; height: number };
-  outputs: { score: string; map: string; probabilities: string | null };
+  outputs: { score: string; logit?: string | undefined; map: string; probabilities: string | null };
   taps: readonly TapSpec[];
   golden: { score: number; tolerance: number };
 }
@@ -36,6 +36,13 @@ export interface LoadArgs {
   refused: readonly Refusal[];
 }
 
+/** A recipe's bank beside those there are, behind the model that runs. */
+export interface BesideArgs extends Pick<LoadArgs, 'job' | 'regions' | 'golden' | 'threads'> {
+  bank: Hashed;
+}
+
+export type Beside = Pick<Loaded, 'bankProvider' | 'bankRefusals' | 'map'>;
+
 export interface Loaded {
   provider: Provider; // really in use
   rung: Rung; // how: `tensorrt` on an engine from the cache, or built by the provider at this load
@@ -56,6 +63,8 @@ export interface RunArgs {
   source: Source;
   asked: number; // monotonic ms
   map: 'none' | 'full';
+  /** Loads of other recipes that say what they think of the same picture. */
+  near?: readonly number[];
 }
 
 export interface RunResult {
@@ -63,12 +72,20 @@ export interface RunResult {
   mapMax: number;
   map: Float32Array | null; // [height,width], moved; null unless asked for
   probabilities: { normal: number; anomaly: number } | null;
+  /** The bank's score as a whole (without region rules) and what the banks of `near` say, on one scale. Absent unless asked for. */
+  compared?: { own: number; others: { job: number; score: number }[] };
   ms: { queue: number; model: number; bank: number };
+}
+
+/** What moves to the worker with a call. */
+export function buffers(source: Source): ArrayBuffer[] {
+  return 'data' in source && source.data.buffer instanceof ArrayBuffer ? [source.data.buffer] : [];
 }
 
 /** What the model alone gives, without a bank: what teaching works on. */
 export interface Embedding {
   score: number; // the method's own
   map: { width: number; height: number; data: Float32Array };
-  taps: { name: string; rows: number; columns: number; dim: number; data: Float32Array }[]; // data [rows*columns,dim]
+  /** data [rows*columns,dim]; after the taps of the manifest its logit as one of a single number, where there is one. */
+  taps: { name: string; rows: number; columns: number; dim: number; data: Float32Array }[];
 }

@@ -9,6 +9,10 @@ import type { Judgement, Outcome } from '../ports';
 export interface Terms {
   /** value > 0: at or below is OK; |score - value| <= grey (where grey > 0) is not decidable. */
   limit: { value: number; grey: number; provisional: boolean };
+  /** No part under these terms is released, and its code is this one; `unjudged`: the limit is none, and nothing is decided. */
+  withheld?: { code: Code; detail: string; unjudged: boolean };
+  /** See config recipe.wrongPartMargin; absent: parts are not compared with other recipes. */
+  wrongPartMargin?: number;
 }
 
 export interface Circumstances {
@@ -26,6 +30,8 @@ export interface Policy {
   acceptProvisional: boolean;
   /** Teaching or a master check is in progress. */
   teaching: () => boolean;
+  /** A check with master parts is due: nothing is released before it has passed. */
+  masterDue?: () => boolean;
 }
 
 /** Codes of parts that were given up, not tried and failed: OPC 40001-101 calls those Aborted. */
@@ -33,22 +39,37 @@ const aborting: ReadonlySet<Code> = new Set<Code>([Code.notReady, Code.mismatch]
 
 /** The judge under a policy. Pure but for `policy.teaching`, which is asked at each part. */
 export function judgeBy(policy: Policy): (outcome: Outcome, terms: Terms | null, circumstances: Circumstances) => Judgement {
-  return (outcome, terms, circumstances) => judge(outcome, terms, circumstances, { ...policy, teaching: policy.teaching() });
+  return (outcome, terms, circumstances) => {
+    const now = { ...policy, teaching: policy.teaching(), masterDue: policy.masterDue?.() ?? false };
+    return withheldBy(terms, judge(outcome, terms, circumstances, now));
+  };
 }
 
-function judge(
-  outcome: Outcome,
-  terms: Terms | null,
-  circumstances: Circumstances,
-  policy: { acceptSimulated: boolean; acceptProvisional: boolean; teaching: boolean },
-): Judgement {
+type Now = { acceptSimulated: boolean; acceptProvisional: boolean; teaching: boolean; masterDue: boolean };
+
+/** What was found stands; it is released under no circumstances. A fault keeps its own code. */
+function withheldBy(terms: Terms | null, found: Judgement): Judgement {
+  const withheld = terms?.withheld;
+  if (withheld === undefined || found.state !== ResultState.Completed) return found;
+  const what = found.detail === '' ? 'good' : found.detail;
+  return { ...found, released: 0, code: withheld.code, detail: `${what}; ${withheld.detail}` };
+}
+
+function judge(outcome: Outcome, terms: Terms | null, circumstances: Circumstances, policy: Now): Judgement {
   if (outcome.kind === 'fault') return undecided(outcome.code, outcome.detail);
   if (terms === null) return undecided(Code.noRecipe, 'no recipe is in force: there is no limit to judge by');
-  const { score } = outcome.findings;
+  if (terms.withheld?.unjudged === true) return { ...undecided(terms.withheld.code, terms.withheld.detail), state: ResultState.Aborted };
+  const { score, nearest } = outcome.findings;
   const { value, grey, provisional } = terms.limit;
   if (!Number.isFinite(score) || score < 0) return undecided(Code.notANumber, `the model gave ${score}; expected a score >= 0`);
   if (!(Number.isFinite(value) && value > 0 && Number.isFinite(grey) && grey >= 0)) {
     return undecided(Code.notCalibrated, `limit ${value} with grey zone ${grey} is none; expected a limit > 0, a grey zone >= 0`);
+  }
+  const { wrongPartMargin: margin } = terms;
+  if (nearest !== undefined && margin !== undefined && !(nearest.score * margin > nearest.own)) {
+    const { recipe, score: there, own } = nearest;
+    const detail = `it looks more like recipe ${recipe.id} (number ${recipe.number}): score ${there.toFixed(3)} there, ${own.toFixed(3)} here, margin ${margin}`;
+    return undecided(Code.wrongPart, detail);
   }
   const completed = { state: ResultState.Completed, released: 0 } as const;
   const figures = `score ${score.toFixed(3)}, limit ${value.toFixed(3)}`;
@@ -69,11 +90,9 @@ function undecided(code: Code, detail: string): Judgement {
 }
 
 /** Why a good part is not released, the most far-reaching reason first; null if it is. */
-function withholding(
-  now: Circumstances & { provisional: boolean },
-  policy: { acceptSimulated: boolean; acceptProvisional: boolean; teaching: boolean },
-): { code: Code; detail: string } | null {
+function withholding(now: Circumstances & { provisional: boolean }, policy: Now): { code: Code; detail: string } | null {
   if (now.late) return { code: Code.tooLate, detail: 'good, but decided after its deadline had been answered with a no' };
+  if (policy.masterDue) return { code: Code.masterDue, detail: 'good, but a check with master parts is due: nothing passes before it' };
   if (!now.operational) return { code: Code.notReady, detail: 'good, but the station was not Operational when it was decided' };
   if (policy.teaching) return { code: Code.teaching, detail: 'good, but shown during teaching or a master check' };
   if (!(Number.isInteger(now.part.seq) && now.part.seq > 0)) return { code: Code.noSeq, detail: 'good, but taken in free run: no seq' };

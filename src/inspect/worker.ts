@@ -9,7 +9,7 @@ import { Moved, serve } from '../threads';
 import { Bank, inspectTensor, Model } from './chain';
 import { climb, engineRung, NoRung, type Provider, providerOf, type Refusal, type Taken } from './ladder';
 import { env, listSupportedBackends } from './onnxruntime';
-import type { Embedding, LoadArgs, Loaded, RunArgs, RunResult, Source } from './protocol';
+import type { Beside, BesideArgs, Embedding, LoadArgs, Loaded, RunArgs, RunResult, Source } from './protocol';
 import { NothingLeft, prepareRegions, type RegionRule, type RegionRules } from './regions';
 import { loads, openSession } from './session';
 import { type Hashed, readVerified } from './verified';
@@ -17,12 +17,18 @@ import { type Hashed, readVerified } from './verified';
 // What fails is thrown, and logged by whoever catches it; onnxruntime's own coloured lines would break the diagnostics' JSON.
 env.logLevel = 'fatal';
 
-interface Running {
+/** What a part is judged with, behind the model. */
+interface Judging {
+  bank: Bank | null;
+  regions: RegionRule | null;
+}
+
+interface Running extends Judging {
   job: number;
   key: string; // of the model: the same key is the same session
   model: Taken<Model>;
-  bank: Bank | null;
-  regions: RegionRule | null;
+  /** Banks of other recipes for the same model, by the number of their load. */
+  beside: Map<number, Judging & { bank: Bank }>;
 }
 
 let running: Running | null = null;
@@ -67,7 +73,7 @@ function supported(): string[] {
  */
 async function openBank(
   file: Hashed,
-  args: LoadArgs,
+  args: Pick<LoadArgs, 'golden' | 'threads'>,
   { session: model, provider }: Taken<Model>,
 ): Promise<{ bank: Bank; provider: Provider; refusals: Refusal[] }> {
   const { path } = file;
@@ -144,8 +150,8 @@ async function load(args: LoadArgs): Promise<Loaded> {
     if (kept === null) await model.session.release();
     throw thrown;
   }
-  running = { job: args.job, key, model, bank: bank?.bank ?? null, regions };
-  await before?.bank?.release();
+  running = { job: args.job, key, model, bank: bank?.bank ?? null, regions, beside: new Map() };
+  await releaseBanks(before);
   if (kept === null) await before?.model.session.release();
   return {
     provider: model.provider,
@@ -159,8 +165,28 @@ async function load(args: LoadArgs): Promise<Loaded> {
   };
 }
 
+async function releaseBanks(of: Running | null): Promise<void> {
+  await of?.bank?.release();
+  for (const { bank } of of?.beside.values() ?? []) await bank.release();
+}
+
+async function beside(args: BesideArgs): Promise<Beside> {
+  if (running === null) throw new VerdictdError('INFERENCE_FAILED', 'there is no model to put a bank behind');
+  const { bank, provider, refusals } = await openBank(args.bank, args, running.model);
+  try {
+    const regions = args.regions === null ? null : ruleFor(args.regions, bank.map);
+    running.beside.set(args.job, { bank, regions });
+    return { bankProvider: provider, bankRefusals: refusals, map: bank.map };
+  } catch (thrown) {
+    await bank.release();
+    throw thrown;
+  }
+}
+
 function job(number: number): Running {
   if (running?.job === number) return running;
+  const other = running?.beside.get(number);
+  if (running !== null && other !== undefined) return { ...running, ...other };
   throw new VerdictdError('INFERENCE_FAILED', `the call is for load ${number}; in force is ${running?.job ?? 'none'}`);
 }
 
@@ -201,9 +227,21 @@ const methods = {
   },
   async run(args: RunArgs): Promise<Moved<RunResult>> {
     const queue = monotonicMs() - args.asked;
-    const { model, bank, regions } = job(args.job);
-    const { result, ms, buffers } = await inspectTensor(model.session, bank, tensorOf(args.source), args.map, regions);
+    const { model, bank, regions, beside: others } = job(args.job);
+    const near = (args.near ?? []).flatMap((number) => {
+      const other = others.get(number);
+      return other === undefined ? [] : [{ job: number, bank: other.bank }];
+    });
+    const { result, ms, buffers } = await inspectTensor(model.session, bank, tensorOf(args.source), args.map, regions, near);
     return new Moved({ ...result, ms: { queue, ...ms } }, buffers);
+  },
+  beside,
+  /** Gives up the bank of one load made by `beside`; none of that number is no fault. */
+  async drop(number: number): Promise<null> {
+    const bank = running?.beside.get(number)?.bank;
+    running?.beside.delete(number);
+    await bank?.release();
+    return null;
   },
   async embed(args: { job: number; source: Source }): Promise<Moved<Embedding>> {
     const { value, buffers } = await job(args.job).model.session.embed(tensorOf(args.source));
@@ -217,7 +255,7 @@ const methods = {
     const last = running;
     running = null;
     try {
-      await last?.bank?.release();
+      await releaseBanks(last);
       await last?.model.session.release();
     } finally {
       process.exit(0);

@@ -118,10 +118,11 @@ export class Announcements {
     this.faults = 0;
   }
 
-  /** The approach is empty (command 7). */
+  /** The approach is empty (command 7). Frames lost until now are no gap any more; what is lost from here on is missed by its announcement. */
   reset(): void {
     this.why = null;
     this.waiting = [];
+    this.streamBegins();
   }
 
   private pair(at: Ms, latest: Ms): Pair {

@@ -14,6 +14,10 @@ const wholeAfter: Ms = 30_000;
 /** What a camera may take to end its stream; see Camera.stop. */
 const stopTime: Ms = 2_000;
 const complainEvery: Ms = 60_000;
+/** Exposures that the self-test of a camera may take: one may be spoilt. */
+const proofs = 3;
+/** As a camera that fails when it is started: a fresh process may help. */
+const unprovenTime: Ms = 120_000;
 
 export interface ExposuresEvents {
   exposure(shot: Frame | FrameFault): void;
@@ -38,6 +42,8 @@ export class Exposures {
     private readonly camera: Camera,
     private readonly clock: Clock,
     private readonly diagnostics: Diagnostics,
+    /** A real camera shows one picture before it counts as up, and nobody's part (contract, handshake 6); it must take software triggers. */
+    private readonly proven = false,
   ) {}
 
   get connected(): boolean {
@@ -70,6 +76,12 @@ export class Exposures {
       this.loan = { use: () => use().then(resolve, reject), refuse: reject };
       this.restart('lent to a command');
     });
+  }
+
+  /** Frames are taken under `plan` from now on; the stream begins again for it, and what is under way is dropped. */
+  use(plan: Plan): void {
+    this.plan = plan;
+    this.restart('another recipe has other settings of the camera');
   }
 
   async fire(): Promise<void> {
@@ -108,6 +120,7 @@ export class Exposures {
       let upSince: Ms = Infinity;
       try {
         const info = await this.camera.start(this.plan, signal);
+        if (this.proven && !info.simulated) await this.prove(signal);
         this.up = true;
         upSince = this.clock.now();
         events.up(info);
@@ -148,6 +161,24 @@ export class Exposures {
       await this.pause(wait, signal);
       wait = Math.min(wait * 2, lastRetry);
     }
+  }
+
+  /** Takes one picture that is no part's. Throws what the camera throws, and CameraError where no frame of it is whole. */
+  private async prove(signal: AbortSignal): Promise<void> {
+    let detail = 'its stream ended';
+    for (let i = 0; i < proofs && !signal.aborted; i++) {
+      await this.camera.fire();
+      for await (const shot of this.camera.exposures()) {
+        if (shot.kind === 'frame') {
+          shot.release();
+          return;
+        }
+        detail = shot.detail;
+        break;
+      }
+    }
+    const text = `The camera gives no picture for the self-test: ${detail}. Check its settings, its cable and power; it is started again.`;
+    throw new CameraError('CAMERA_FAILED', text, unprovenTime);
   }
 
   /** The same complaint once a minute, not with every attempt: a camera may be away for a week-end. */

@@ -10,6 +10,10 @@ export interface Job {
   /** Null if the picture may be judged; else why not. */
   gate(quality: Quality): { code: Code; detail: string } | null;
   provider(): string;
+  /** Whatever is found, no part of this job is released: teaching, a master check. `unjudged`: nothing is to be found either. */
+  withheld?: { code: Code; detail: string; unjudged: boolean };
+  /** A part that another recipe knows better by this factor is the wrong part; absent: nobody asks. */
+  wrongPartMargin?: number;
 }
 
 export interface Circumstances {

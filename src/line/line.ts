@@ -62,6 +62,11 @@ export class Line {
     this.job = job;
   }
 
+  /** Parts are under way that came in under this plan. */
+  judging(plan: Job['plan']): boolean {
+    return [...this.open].some(({ job }) => job.plan === plan);
+  }
+
   /** Halted: a camera that runs free shows nobody's parts. Triggers are refused by `notReady`. */
   halt(on: boolean): void {
     this.halted = on;
@@ -202,7 +207,7 @@ export class Line {
 
   private admit(request: TriggerRequest, job: Job): Open {
     const part = { ...this.unnumbered(request.received, job), seq: request.seq, partId: request.partId };
-    const open = this.begin(part, this.hardware === null ? 'waiting' : 'exposing', job);
+    const open = this.begin(part, this.hardware === null ? 'waiting' : 'exposing', job, request.recipeId !== 0);
     // Written while exposing. If it fails, the part still stands or falls with its commit.
     this.deps.log.open(open.part).catch((thrown: unknown) => {
       this.deps.diagnostics.error({ resultId: open.part.resultId, err: reason(thrown) }, 'pending row not written');
@@ -228,6 +233,7 @@ export class Line {
 
   /** The part whose sensor caused this exposure. From here on its times count from the exposure. */
   private announced(shot: Frame | FrameFault, hardware: HardwareTrigger): Open | null {
+    if (shot.kind === 'fault' && shot.code === Code.cameraLost) return null; // no exposure; `cameraLost` follows, and judges it
     if (!hardware.matches(shot) || this.exposing === null) return null;
     const open = this.exposing;
     open.part = { ...open.part, opened: shot.kind === 'frame' ? shot.exposed : shot.at };
@@ -252,9 +258,9 @@ export class Line {
     this.deps.mismatch?.(detail);
   }
 
-  private begin(part: Part, phase: Open['phase'], job: Job): Open {
+  private begin(part: Part, phase: Open['phase'], job: Job, named = false): Open {
     const none = { fired: -Infinity, exposed: null, answered: null, frame: null, cancel: () => undefined, over: () => undefined };
-    const open: Open = { part, job, phase, ...none, stages: {} };
+    const open: Open = { part, job, named, phase, ...none, stages: {} };
     // A part that is announced has its deadline from its exposure; until then the announcement's own is in force.
     if (this.hardware === null) this.arm(open);
     this.open.add(open);
@@ -323,7 +329,13 @@ export class Line {
     const findings = outcome.kind === 'findings' ? outcome.findings : null;
     const operational = !this.stopping && this.job !== null && (this.options.freeRun || this.deps.notReady() === Code.ok);
     const verdict = verdictOf(open, outcome, this.deps, { ...this.options, operational });
-    const shown = { truth: shot?.truth ?? null, source: shot?.source ?? null, ms: findings?.ms ?? null, stages: open.stages };
+    const shown = {
+      named: open.named,
+      truth: shot?.truth ?? null,
+      source: shot?.source ?? null,
+      ms: findings?.ms ?? null,
+      stages: open.stages,
+    };
     open.phase = 'committing';
     const began = clock.now();
     let committed: Committed;

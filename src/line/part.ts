@@ -22,6 +22,7 @@ export interface LineOptions {
 export interface Report {
   verdict: Verdict;
   ok: 0 | 1; // what was released in the end
+  named?: boolean; // the trigger named the recipe
   age: Ms | null; // trigger to result; null where a refusal went out first
   truth: Truth | null;
   source: string | null;
@@ -59,6 +60,8 @@ export interface Open {
   part: Part;
   /** What this part is judged with, whatever comes into force while it is under way. */
   readonly job: Job;
+  /** Its trigger named the recipe. */
+  readonly named: boolean;
   phase: 'waiting' | 'exposing' | 'inspecting' | 'committing';
   fired: Ms;
   exposed: Ms | null;
@@ -93,13 +96,14 @@ export function verdictOf(
   const seen: Outcome = open.answered?.kind === 'refusal' && open.answered.code === Code.mismatch ? mismatched : outcome;
   const judgement = judge(seen, job, { part, late, operational });
   const findings = seen.kind === 'findings' ? seen.findings : null;
+  const unjudged = job.withheld?.unjudged === true;
   const now = clock.now();
   const exposed = open.exposed ?? now;
   return {
     part,
     ...judgement,
-    score: findings?.score ?? null,
-    limit: job.limit.value,
+    score: unjudged ? null : (findings?.score ?? null),
+    limit: unjudged ? null : job.limit.value,
     frameId: frame?.frameId ?? null,
     mapMax: findings?.mapMax ?? null,
     probabilities: findings?.probabilities ?? null,

@@ -21,6 +21,8 @@ export interface Facts {
   freeRun: boolean;
   /** Command 6. */
   halted: boolean;
+  /** A check with master parts must pass before anything else does. */
+  masterDue: boolean;
   /** Announcements and exposures have parted; command 7 ends it. */
   mismatch: boolean;
   /** Another rig lives under this station's name. */
@@ -39,6 +41,7 @@ export function firstFacts(freeRun: boolean): Facts {
     ...nothing,
     freeRun,
     halted: false,
+    masterDue: false,
     mismatch: false,
     foreignRig: false,
     execution: '',
@@ -62,6 +65,7 @@ export function stateOf(facts: Facts): Pick<StationState, 'state' | 'sub' | 'rea
   if (facts.brokerHold) return not('Halted', Code.notReady);
   if (facts.plcSilent) return not('Halted', Code.plcSilent);
   if (facts.halted) return not('Halted', Code.notReady);
+  if (facts.masterDue) return not('Halted', Code.masterDue);
   if (facts.mismatch) return not('Halted', Code.mismatch);
   if (facts.execution !== '') return { state: 'Operational', sub: facts.execution, ready: 0, code: Code.notReady };
   return facts.freeRun

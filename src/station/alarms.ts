@@ -12,13 +12,19 @@ export const obstacles: Partial<Record<VerdictdError['code'], Code>> = {
   PROVIDER_UNAVAILABLE: Code.providerLost,
 };
 
-/** Alarms that a fact sets and clears (contract, fault table). */
+/** What a command that failed is answered with. */
+export function codeOf(error: VerdictdError): Exclude<Code, 0> {
+  const code = obstacles[error.code] ?? (error.code === 'LOG_UNAVAILABLE' ? Code.logUnavailable : Code.notReady);
+  return code === Code.ok ? Code.notReady : code;
+}
+
+/** Alarms that a fact sets and clears (contract, fault table). 501 has steps of its own: see disk.ts. */
 export function alarmsOf(facts: Facts): [Code, boolean][] {
   return [
     [Code.cameraLost, facts.cameraLost],
-    [Code.diskLow, facts.diskLow],
     [Code.logUnavailable, facts.logLost],
     [Code.plcSilent, facts.plcSilent],
+    [Code.masterDue, facts.masterDue],
     [Code.mismatch, facts.mismatch],
     [Code.foreignRig, facts.foreignRig],
     [Code.selfTest, facts.noJob === Code.selfTest],

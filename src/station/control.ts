@@ -5,6 +5,7 @@ import type { Code } from '../codes';
 import { type Calls, WithBytes } from '../control/calls';
 import { VerdictdError } from '../errors';
 import type { ModelInspector } from '../inspect/inspector';
+import { type CommandName, type Commands, commandTable } from '../line/commands';
 import type { Exposures } from '../line/exposures';
 import type { Line } from '../line/line';
 import { version } from '../package';
@@ -50,13 +51,22 @@ export interface Serving {
   camera: () => Camera | null;
   exposures: () => Exposures | null;
   openParts: () => number;
+  commands: Pick<Commands, 'run'>;
 }
 
 const nothing = z.strictObject({});
+const commandNames = z.enum(Object.keys(commandTable) as [CommandName, ...CommandName[]]);
 const featureName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/);
 
 export function serveStation(calls: Calls, serving: Serving): void {
   calls.add('status', { args: nothing, limit: 5_000, run: () => statusOf(serving.status()) });
+
+  // The same table as the wire's `cmd`; a refusal is an answer, with the code of the contract and the reason in words.
+  calls.add('cmd', {
+    args: z.strictObject({ cmd: commandNames, arg: z.string().max(256).default('') }),
+    limit: 600_000,
+    run: ({ cmd, arg }) => serving.commands.run(cmd, arg),
+  });
 
   calls.add('camera.list', { args: nothing, limit: 10_000, run: () => listHeld(handled(serving)) });
 

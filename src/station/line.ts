@@ -1,9 +1,15 @@
 import type { Config } from '../config/load';
-import { judgeBy } from '../inspect/verdict';
+import { judgeBy, type Policy } from '../inspect/verdict';
 import { Line, type LineDeps } from '../line/line';
 
 /** The line as the configuration wants it. `lastSeq`: the last sequence number the log knows, 0 if none. */
-export function lineOf(config: Config, deps: Omit<LineDeps, 'judge'>, lastSeq: number): Line {
+export function lineOf(
+  config: Config,
+  deps: Omit<LineDeps, 'judge'>,
+  lastSeq: number,
+  policy: Pick<Policy, 'teaching' | 'masterDue'>,
+  lot: () => string,
+): Line {
   const { acceptSimulated, ttl, margin } = config.plc;
   const { acceptProvisional } = config.recipe;
   return new Line(
@@ -13,10 +19,12 @@ export function lineOf(config: Config, deps: Omit<LineDeps, 'judge'>, lastSeq: n
       ttl,
       margin,
       maxOpen: config.line.maxOpen,
-      lot: config.line.lot,
+      get lot() {
+        return lot(); // of the moment: it changes while the station runs
+      },
       config: config.sha256,
     },
-    { ...deps, judge: judgeBy({ acceptSimulated, acceptProvisional, teaching: () => false }) },
+    { ...deps, judge: judgeBy({ acceptSimulated, acceptProvisional, ...policy }) },
     lastSeq,
   );
 }

@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import type { Calls } from '../control/calls';
 import { activateRecipe } from '../recipe/active';
-import { recipeId } from '../recipe/recipe';
-import { rollback } from '../recipe/revise';
+import { withLimit } from '../recipe/recalibrate';
+import { recipeId, recipeSchema } from '../recipe/recipe';
+import { revise, rollback } from '../recipe/revise';
+import { loadRecipe } from '../recipe/store';
 import type { SqliteLog } from '../store/log';
 
 export interface Records {
@@ -20,10 +22,18 @@ export const labelArgs = z.strictObject({
 });
 export const activateArgs = z.strictObject({ recipe: recipeId, by: who });
 export const rollbackArgs = z.strictObject({ recipe: recipeId, to: z.int().positive().nullable(), by: who });
+export const limitArgs = z.strictObject({
+  recipe: recipeId,
+  revision: z.int().positive(), // the one it was worked out for
+  limit: recipeSchema.shape.limit,
+  temperature: recipeSchema.shape.temperature.unwrap().nullable(),
+  by: who,
+});
 
 export type LabelArgs = z.infer<typeof labelArgs>;
 export type ActivateArgs = z.infer<typeof activateArgs>;
 export type RollbackArgs = z.infer<typeof rollbackArgs>;
+export type LimitArgs = z.infer<typeof limitArgs>;
 
 export interface Changed {
   recipe: string;
@@ -49,9 +59,15 @@ export async function goBack({ dataDir, log }: Records, { recipe, to, by }: Roll
   return { recipe, number: file.number, revision: file.revision, limit: file.limit.value };
 }
 
-/** The calls of a running station. What they choose is in force at its next start. */
+/** A limit worked out anew (recipe/recalibrate.ts) as the recipe's next revision. Throws TEACH_REFUSED, RECIPE_*. */
+export async function setLimit({ dataDir, log }: Records, { recipe, by, ...wanted }: LimitArgs): Promise<Changed> {
+  withLimit((await loadRecipe(dataDir, recipe)).file, wanted); // refused before anything is written down
+  await log.audit({ actor: by, action: 'recipeCalibrate', detail: JSON.stringify({ recipe, ...wanted }) });
+  const { file } = await revise(dataDir, recipe, (before) => withLimit(before, wanted));
+  return { recipe, number: file.number, revision: file.revision, limit: file.limit.value };
+}
+
+/** The calls of a running station about the log; those about recipes take effect at once (serving.ts). */
 export function serveRecords(calls: Calls, records: Records): void {
   calls.add('log.label', { args: labelArgs, limit: 10_000, run: (args) => addLabel(records, args) });
-  calls.add('recipe.activate', { args: activateArgs, limit: 30_000, run: (args) => activate(records, args) });
-  calls.add('recipe.rollback', { args: rollbackArgs, limit: 30_000, run: (args) => goBack(records, args) });
 }

@@ -41,7 +41,8 @@ const thumbnail = () => ({ width: 64, height: 32, data: Buffer.alloc(64 * 32 * 3
 const map = () => ({ width: 8, height: 8, data: new Float32Array(64).fill(2) });
 
 async function room(over: Partial<PicturesOptions> = {}, record: (image: ImageRecord) => Promise<void> = () => Promise.resolve()) {
-  const pictures = new Pictures({ dir, keep: 'all', heatmaps: true, quality: 85, ...over }, record, systemClock, pino({ level: 'silent' }));
+  const options: PicturesOptions = { dir, keep: 'all', onePassIn: 0, full: 'none', heatmaps: true, quality: 85, ...over };
+  const pictures = new Pictures(options, record, systemClock, pino({ level: 'silent' }));
   await pictures.start();
   return pictures;
 }
@@ -51,7 +52,7 @@ test('a picture that cannot be written is counted and keeps nothing from being w
   pictures.add(verdict('A'), { ...thumbnail(), width: 9999 }, null);
   pictures.add(verdict('B'), thumbnail(), null);
   await pictures.stop(systemClock.now() + 5000);
-  expect(pictures.counts).toEqual({ written: 1, leftOut: 0, failed: 1 });
+  expect(pictures.counts).toEqual({ written: 1, leftOut: 0, failed: 1, reduced: 0 });
   expect(readdirSync(dir)).toEqual(['B.jpg']);
 });
 
@@ -60,7 +61,7 @@ test('what could not be finished leaves no half behind, and what a killed proces
   const pictures = await room({ heatmaps: false });
   pictures.add(verdict('A'), thumbnail(), null);
   await pictures.stop(systemClock.now() + 5000);
-  expect(pictures.counts).toEqual({ written: 0, leftOut: 0, failed: 1 });
+  expect(pictures.counts).toEqual({ written: 0, leftOut: 0, failed: 1, reduced: 0 });
   expect(readdirSync(dir)).toEqual(['A.jpg']);
   writeFileSync(join(dir, 'B.jpg.part'), 'half');
   await room();
@@ -111,9 +112,56 @@ test.each([
   ['none', false, false],
 ] as const)('keep %s', async (keep, ok, notOk) => {
   const pictures = await room({ keep });
-  expect(pictures.wants(verdict('A', Evaluation.OK))).toBe(ok);
+  const wants = (of: Verdict) => pictures.choose(of) !== 'none';
+  expect(wants(verdict('A', Evaluation.OK))).toBe(ok);
   // Judged good, but too late or on a provisional limit: people read ERROR, so there is a picture.
   const real = verdict('A', Evaluation.OK);
-  expect(pictures.wants({ ...real, part: { ...real.part, simulated: false } })).toBe(notOk);
-  expect(pictures.wants(verdict('A', Evaluation.NotOK))).toBe(notOk);
+  expect(wants({ ...real, part: { ...real.part, simulated: false } })).toBe(notOk);
+  expect(wants(verdict('A', Evaluation.NotOK))).toBe(notOk);
+});
+
+describe('whole frames', () => {
+  const whole = (value: number) => ({ width: 640, height: 320, data: Buffer.alloc(640 * 320 * 3, value) });
+  const side = async (name: string) => (await sharp(join(dir, name)).metadata()).width;
+
+  test('one that cannot be rendered costs its size, not the picture', async () => {
+    const pictures = await room({ full: 'all' });
+    expect(pictures.choose(verdict('A'))).toBe('whole');
+    pictures.add(verdict('A'), thumbnail(), null, Promise.reject(new Error('no memory')));
+    await pictures.stop(systemClock.now() + 5000);
+    expect([pictures.counts.written, await side('A.jpg')]).toEqual([1, 64]);
+  });
+
+  test('at most two are under way, the next ones are reduced and counted; then there is room again', async () => {
+    const pictures = await room({ full: 'notOk', heatmaps: false });
+    const done: (() => void)[] = [];
+    for (const id of ['A', 'B']) {
+      expect(pictures.choose(verdict(id))).toBe('whole');
+      pictures.add(verdict(id), thumbnail(), null, new Promise((resolve) => done.push(() => resolve(whole(9)))));
+    }
+    expect(pictures.choose(verdict('C'))).toBe('reduced');
+    pictures.add(verdict('C'), thumbnail(), null);
+    expect(pictures.counts.reduced).toBe(1);
+    for (const go of done) go();
+    while (pictures.counts.written < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await Promise.all(['A.jpg', 'B.jpg', 'C.jpg'].map(side))).toEqual([640, 640, 64]);
+    expect(pictures.choose(verdict('D'))).toBe('whole');
+    await pictures.stop(systemClock.now() + 5000);
+  });
+
+  test('the heatmap stays reduced; the picture is the frame', async () => {
+    const pictures = await room({ full: 'all' });
+    pictures.add(verdict('A'), thumbnail(), map(), Promise.resolve(whole(200)));
+    await pictures.stop(systemClock.now() + 5000);
+    expect([await side('A.jpg'), await side('A-map.jpg')]).toEqual([640, 64]);
+    expect((await sharp(join(dir, 'A.jpg')).stats()).channels[0]?.mean).toBeCloseTo(200, 0);
+  });
+
+  test('of so many parts that pass, one is kept, whole like the others', async () => {
+    const real = verdict('A', Evaluation.OK);
+    const pass: Verdict = { ...real, code: Code.ok, released: 1, part: { ...real.part, simulated: false } };
+    const pictures = await room({ keep: 'notOk', onePassIn: 3, full: 'notOk' });
+    expect([1, 2, 3, 4, 5, 6].map(() => pictures.choose(pass))).toEqual(['whole', 'none', 'none', 'whole', 'none', 'none']);
+    expect(pictures.choose(verdict('B'))).toBe('whole');
+  });
 });

@@ -80,11 +80,11 @@ export function slowBundle(dir: string): Bundle {
 export const nan = { map: log, score: (x: Value) => exp(mul(x, 1000)), tokens: log };
 
 /** A bank that reads `input` [1,16,12]: score = 10 x its smallest value, map = its values [1,16,12]. */
-export function recipeOf(dir: string, name: string, input = 'tokens', dim = 12): Recipe {
+export function recipeOf(dir: string, name: string, input = 'tokens', dim = 12, gain = 10): Recipe {
   const graph = new Graph(name);
   const tokens = graph.input(input, 'float32', [1, 16, dim]);
-  graph.output('score', reshape(mul(reduceMin(tokens, [0, 1, 2]), 10), [1]));
-  graph.output('map', mul(tokens, 10));
+  graph.output('score', reshape(mul(reduceMin(tokens, [0, 1, 2]), gain), [1]));
+  graph.output('map', mul(tokens, gain));
   const bankPath = join(dir, `${name}.onnx`);
   const bytes = graph.toBuffer();
   writeFileSync(bankPath, bytes);

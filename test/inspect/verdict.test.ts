@@ -123,3 +123,52 @@ test('the whole truth table: released exactly when the contract says so, and els
   expect(cases).toBe(6 * 5 * 64 * 5);
   expect(passes).toBeGreaterThan(0);
 });
+
+describe('what no part passes under', () => {
+  const withheld = { code: Code.teaching, detail: 'a master part', unjudged: false } as const;
+
+  test('a job whose parts are withheld: what was found stands under code 606, a fault keeps its own, nothing is released', () => {
+    const under = { ...terms(), withheld };
+    expect(judge(found(1), under, circumstances())).toMatchObject({ evaluation: Evaluation.OK, code: 606, released: 0, state: 1 });
+    expect(judge(found(3), under, circumstances())).toMatchObject({ evaluation: Evaluation.NotOK, code: 606, released: 0, state: 1 });
+    expect(judge(fault(Code.blur), under, circumstances())).toMatchObject({ evaluation: Evaluation.Undefined, code: 305, released: 0 });
+  });
+
+  test('a job that judges nothing: no evaluation, whatever the score', () => {
+    const under = { ...terms(), withheld: { ...withheld, unjudged: true } };
+    expect(judge(found(0), under, circumstances())).toMatchObject({ evaluation: 0, code: 606, released: 0, state: ResultState.Aborted });
+  });
+
+  test('a master check that is due: a good part gets 602, a bad one its own code', () => {
+    const due = judgeBy({ ...policy(), masterDue: () => true });
+    expect(due(found(1), terms(), circumstances())).toMatchObject({ evaluation: Evaluation.OK, code: 602, released: 0 });
+    expect(due(found(3), terms(), circumstances())).toMatchObject({ evaluation: Evaluation.NotOK, code: 101, released: 0 });
+  });
+});
+
+describe('a part that another recipe knows better', () => {
+  const like = (own: number, there: number): Outcome => {
+    const outcome = found(own);
+    if (outcome.kind !== 'findings') return outcome;
+    return { kind: 'findings', findings: { ...outcome.findings, nearest: { recipe: { id: 'other', number: 7 }, score: there, own } } };
+  };
+  const under = { ...terms(), wrongPartMargin: 1.5 };
+
+  test.each([
+    [1.5, 1, 307], // at the margin
+    [9, 1, 307],
+    [1.4, 1, 0],
+    [1, 9, 0],
+    [3, 2.5, 101],
+    [1, Number.NaN, 307], // a comparison that cannot be made is no pass
+  ])('score %p here, %p there: code %p', (own, there, code) => {
+    const judgement = judge(like(own, there), under, circumstances());
+    expect(judgement).toMatchObject({ code, released: code === 0 ? 1 : 0 });
+    if (code === 307) expect(judgement).toMatchObject({ evaluation: 0, state: ResultState.Failed });
+  });
+
+  test('it says which; and without a margin nobody asks', () => {
+    expect(judge(like(9, 1), under, circumstances()).detail).toContain('recipe other (number 7)');
+    expect(judge(like(1.9, 0.1), terms(), circumstances())).toMatchObject({ code: 0, released: 1 });
+  });
+});

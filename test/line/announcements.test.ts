@@ -67,6 +67,18 @@ describe('what is no pair', () => {
     expect(pairing.frame(51, 30_100)).toEqual({ kind: 'match' });
   });
 
+  test('a frame that was lost before the reset is no gap after it; one lost after it is', () => {
+    const pairing = new Announcements(lead);
+    pairing.announce(0);
+    expect(pairing.frame(7, 100).kind).toBe('match');
+    pairing.mismatch('frame 8 never came');
+    pairing.reset();
+    pairing.announce(10_000);
+    expect(pairing.frame(9, 10_100).kind).toBe('match');
+    pairing.announce(20_000);
+    expect(reasonOf(pairing.frame(11, 20_100))).toMatch(/a gap: 1 frames/);
+  });
+
   test('an exposure without any announcement', () => {
     const pairing = new Announcements(lead);
     expect(reasonOf(pairing.frame(0, 5))).toMatch(/nobody announced/);

@@ -13,6 +13,7 @@ const fine: Facts = {
   plcSilent: false,
   freeRun: false,
   halted: false,
+  masterDue: false,
   mismatch: false,
   foreignRig: false,
   execution: '',

@@ -7,7 +7,7 @@ import { verifyLog } from '../../src/store/verify';
 import { brokers, freePort, Listener, type TestBroker } from '../plc/support';
 import { build, configure, folder, never, pictures, type Running, until } from './support';
 
-const everything = { last: 100_000, verdict: null, recipe: null, since: null };
+const everything = { last: 100_000, verdict: null, recipe: null, lot: null, since: null, until: null };
 const base = 'verdictd/t1';
 
 let data: ReturnType<typeof folder>;

@@ -23,10 +23,10 @@ export function folder(): { dir: string; remove: () => void } {
  * Pictures of parts of one product: `good/` and `test/gouge/`, so that the truth is in the path. A gouge is a checkered bar across
  * the part that no model can miss: this room tests the way of a verdict, not the model.
  */
-export async function pictures(dir: string, good: number, defective: number): Promise<string> {
+export async function pictures(dir: string, good: number, defective: number, product = 2): Promise<string> {
   const write = async (sub: string, part: number, gouged: boolean) => {
     mkdirSync(join(dir, sub), { recursive: true });
-    const { rgb } = renderPart({ family: 'plate', product: 2, seed: 5, part, width, height });
+    const { rgb } = renderPart({ family: 'plate', product, seed: 5, part, width, height });
     if (gouged) {
       for (let y = 40; y < 90; y++)
         for (let x = 60; x < 200; x++) rgb.fill(((x >> 2) + (y >> 2)) % 2 === 0 ? 0 : 255, (y * width + x) * 3, (y * width + x) * 3 + 3);
