@@ -115,7 +115,7 @@ describe('config docs', () => {
   test('writes, finds current, finds stale, mends', async () => {
     const root = join(dir, 'root');
     const docs = (what: string) => run(launcher, ['config', 'docs', what, '--root', root, '--json']);
-    const paths = ['config/verdictd.yaml', 'docs/config.md', 'docs/cli.md'];
+    const paths = ['config/verdictd.yaml', 'docs/config.md', 'docs/cli.md', 'docs/asyncapi.yaml'];
     expect(await docs('--check')).toMatchObject({ code: 1, stdout: `${JSON.stringify({ ok: false, stale: paths })}\n` });
     expect(await docs('--write')).toMatchObject({ code: 0, stdout: `${JSON.stringify({ ok: true, written: paths })}\n` });
     expect((await docs('--check')).code).toBe(0);
