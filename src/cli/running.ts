@@ -13,7 +13,7 @@ export function stationRuns(context: Context): boolean {
   return lock === null;
 }
 
-/** Asks the station that runs on the data directory; see control/client.ts. */
-export function askStation(context: Context, call: string, args: Record<string, unknown>): Promise<Answered> {
-  return ask(context.dataDir(), call, args, context.signal);
+/** Asks the station that runs on the data directory; see control/client.ts. `signal`: in place of the command's own. */
+export function askStation(context: Context, call: string, args: Record<string, unknown>, signal = context.signal): Promise<Answered> {
+  return ask(context.dataDir(), call, args, signal);
 }

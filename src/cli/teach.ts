@@ -143,6 +143,20 @@ function say({ io }: Context, { recipe, number: wire, shots, limit, provisional,
   );
 }
 
+/** What --live takes; of all else the station's configuration (`recipe.teach`) decides. */
+const liveOptions = ['recipe', 'good', 'live', 'heldOut', 'keepAll', 'by', 'shots', 'json'];
+
+/** Throws USAGE for an option that would otherwise be passed over in silence. */
+function refuseFileOptions(command: Command): void {
+  const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
+  const wrong = given.find((option) => !liveOptions.includes(option.attributeName()));
+  if (wrong === undefined) return;
+  throw new VerdictdError(
+    'USAGE',
+    `teach --live does not take ${wrong.long ?? wrong.flags}: the running station teaches as its configuration (recipe.teach) says. Teach from files with --good DIR, or leave it out.`,
+  );
+}
+
 export function register(program: Command, context: Context): void {
   const command = program
     .command('teach')
@@ -172,6 +186,7 @@ export function register(program: Command, context: Context): void {
     .option('--limit-sample <dir...>', 'the worst parts still accepted: the limit is raised until they pass')
     .option('--grey <width>', 'half width of the grey zone around the limit, in score: such parts are UNDECIDED', number(0, 1000));
   addRegionOptions(command).action(async (options: Options) => {
+    if (options.live === true) refuseFileOptions(command);
     if ((options.live === true) === (options.good !== undefined)) {
       throw new VerdictdError('USAGE', 'teach takes good parts from files or from the running station: give --good DIR, or --live.');
     }

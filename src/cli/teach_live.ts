@@ -1,6 +1,7 @@
 /** `verdictd teach --live`: the next parts of the running station become shots; a person sees each and may throw it out. */
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { reason } from '../errors';
 import type { TeachReport } from '../recipe/teach';
 import type { Shot, TeachStatus } from '../station/teaching';
 import type { Context } from './context';
@@ -54,7 +55,11 @@ export async function teachLive(context: Context, { recipe, shots, heldOut, keep
   } finally {
     questions?.close();
     // Not by the context's own signal, which may be what ended it.
-    if (!over) await askStation({ ...context, signal: AbortSignal.timeout(5_000) } as Context, 'teach.abort', {}).catch(() => undefined);
+    if (!over) {
+      await askStation(context, 'teach.abort', {}, AbortSignal.timeout(5_000)).catch((thrown: unknown) =>
+        io.err(`the lesson may still be open (${reason(thrown)}): nothing passes until it is committed or aborted; restart the station`),
+      );
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** The running station, whole: recipes switched by command, taught on the line, and the check with master parts, over a real broker. */
 import { join } from 'node:path';
 import { ask } from '../../src/control/client';
+import { launcher, start } from '../cli/process';
 import { brokers, Listener, type TestBroker, until } from '../plc/support';
 import { build, configure, folder, never, pictures, type Running } from './support';
 
@@ -106,6 +107,22 @@ test('a station without a recipe: what cannot be done is refused, then it is tau
   await until('the wire says so', () => plc.of('state').at(-1)?.includes('"recipeId":1') ?? false);
   expect(await part({ recipeId: 1 })).toMatchObject({ recipeId: 1, resultState: 1 });
   expect(await part({ recipeId: 2 })).toMatchObject({ ack: 0, code: 204 });
+});
+
+test('teach --live by hand: options it would pass over are refused; a lesson that is broken off is over', async () => {
+  const teach = (...more: string[]) => start(launcher, ['teach', '--live', '--recipe', 'plate', '--data-dir', data.dir, ...more]);
+  const refused = await teach('--grey', '0.1').ended;
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('does not take --grey') });
+  const shown = await pictures(join(data.dir, 'pictures'), 4, 0);
+  await up({ 'camera.files.paths': join(shown, 'good') });
+  const lesson = teach('--shots', '4');
+  await lesson.said('teaching recipe plate');
+  expect(await call('teach.status')).toMatchObject({ state: 'collecting', recipe: 'plate' });
+  lesson.child.kill('SIGINT');
+  const ended = await lesson.ended;
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).not.toContain('may still be open');
+  expect(await call('teach.status')).toMatchObject({ state: 'idle' });
 });
 
 test('recipes switch by command between parts, and what is taken out of force is', async () => {
