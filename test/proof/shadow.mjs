@@ -84,7 +84,7 @@ export function buildFake({ cc = 'cc', out, flags = [], sanitize }) {
 export function buildDriver({ cxx = 'c++', out, flags = [], sanitize }) {
   const sources = ['native/frame', 'native/camera', 'native/backends', 'test/proof/driver']
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name)))
-    .filter((file) => !/(_wrap|wrap|one_shot|to_js)\.(cc|h)$/.test(file));
+    .filter((file) => !/(_wrap|wrap|one_shot|to_js|develop)\.(cc|h)$/.test(file));
   if (existsSync(out) && sources.every((file) => statSync(file).mtimeMs < statSync(out).mtimeMs)) return out;
   const warnings = ['-Wall', '-Wextra', '-Werror', '-ffp-contract=off'];
   const all = [...flags, ...warnings, ...(sanitize === undefined ? [] : [`-fsanitize=${sanitize}`, '-fno-sanitize-recover=undefined'])];
