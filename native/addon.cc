@@ -16,9 +16,10 @@ namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto environment = std::make_unique<Environment>();
+  environment->camera = Napi::Persistent(CameraWrap::define(env));
   environment->ring = Napi::Persistent(RingWrap::define(env));
   environment->lock = Napi::Persistent(LockWrap::define(env));
-  exports.Set("Camera", CameraWrap::define(env));
+  exports.Set("Camera", environment->camera.Value());
   exports.Set("createRing", Napi::Function::New(env, RingWrap::create, "createRing"));
   exports.Set("openRing", Napi::Function::New(env, RingWrap::open, "openRing"));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_once, "preprocess"));

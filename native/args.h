@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <string>
 
 #include "frame/image.h"
@@ -19,7 +20,9 @@ std::string text(const Napi::Value& value, const std::string& what);
 bool boolean(const Napi::Value& value, const std::string& what);
 // Finite and within [low, high].
 double number(const Napi::Value& value, const std::string& what, double low, double high);
-// Whole and within [low, high]; high at most 2^53 - 1.
+// What JavaScript counts exactly up to.
+constexpr uint64_t kMaxInteger = (1ULL << 53) - 1;
+// Whole and within [low, high]; high at most kMaxInteger.
 uint64_t whole(const Napi::Value& value, const std::string& what, uint64_t low, uint64_t high);
 
 PixelFormat pixel_format(const Napi::Value& value, const std::string& what);

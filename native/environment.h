@@ -17,6 +17,7 @@ class Environment {
   // The instance data of this environment; made by the addon's init.
   static Environment& of(Napi::Env env);
 
+  Napi::FunctionReference camera;
   Napi::FunctionReference ring;
   Napi::FunctionReference lock;
 

@@ -53,7 +53,13 @@ Napi::Value LockWrap::lock_file(const Napi::CallbackInfo& info) {
     failed(info.Env(), path, error);
   }
   handed = fd;
-  return Environment::of(info.Env()).lock.New({});
+  try {
+    return Environment::of(info.Env()).lock.New({});
+  } catch (...) {
+    // Not taken: nobody else must find it.
+    if (handed >= 0) ::close(std::exchange(handed, -1));
+    throw;
+  }
 }
 
 void LockWrap::close(const Napi::CallbackInfo&) {

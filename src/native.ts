@@ -162,8 +162,11 @@ export interface NativeCamera {
   fire(): Promise<void>;
   /** One exposure, while no stream runs; starts and stops the camera. */
   snap(timeout: Ms): Promise<Snapshot>;
-  /** Energises the accept output for so long. */
-  accept(time: Ms): Promise<void>;
+  /**
+   * Energises the accept output for `time`. Rejects, with the output at rest, where it would rise after `until` (monotonic), or after a
+   * fault that came since this was called: the camera's thread may be busy.
+   */
+  accept(until: Ms, time: Ms): Promise<void>;
   stop(): Promise<void>;
   /** Ends stream, backend and thread, in this order. Afterwards nothing comes any more. */
   close(): Promise<void>;
@@ -195,7 +198,12 @@ export interface Preprocessed {
 }
 
 interface Addon {
-  Camera: new (options: BackendOptions, onEvent: (event: NativeEvent) => void) => NativeCamera;
+  /** `before`: the camera whose place this one takes; a picture that it showed last is frozen when it comes again. */
+  Camera: new (
+    options: BackendOptions,
+    onEvent: (event: NativeEvent) => void,
+    before?: NativeCamera,
+  ) => NativeCamera;
   createRing(shape: { slots: number; width: number; height: number }): Ring;
   openRing(id: number): Ring;
   preprocess(image: RawImage, input: NativeInput, options?: { thumbnailWidth?: number; resized?: boolean }): Promise<Preprocessed>;

@@ -193,11 +193,13 @@ void AravisBackend::make_stream() {
 void AravisBackend::start() {
   stop();
   watched([&] {
-    keeps_all_ = device_->text("TriggerMode") == "On";
-    software_ = keeps_all_ && device_->text("TriggerSource") == "Software";
+    // What cannot be read is not taken for what is not there: the start fails, and is tried again.
+    const auto is = [this](const char* name, const FeatureValue& value) { return device_->find(name) == value; };
+    keeps_all_ = is("TriggerMode", std::string("On"));
+    software_ = keeps_all_ && is("TriggerSource", std::string("Software"));
     if (software_ && device_->has("AcquisitionStatusSelector")) device_->set("AcquisitionStatusSelector", std::string("FrameTriggerWait"));
     numbers_.restart();
-    if (device_->boolean("ChunkModeActive").value_or(false)) chunks_ = api_->arv_camera_create_chunk_parser(camera_);
+    if (is("ChunkModeActive", true)) chunks_ = api_->arv_camera_create_chunk_parser(camera_);
     make_stream();
     arv::Outcome outcome(*api_);
     // Also where it fails: the camera may have begun.
@@ -232,7 +234,12 @@ void AravisBackend::release(const RawFrame& frame) noexcept {
 }
 
 bool AravisBackend::ready() {
-  return watched([&] { return !software_ || device_->boolean("AcquisitionStatus").value_or(true); });
+  if (!software_) return true;
+  try {
+    return watched([&] { return device_->find("AcquisitionStatus") != FeatureValue(false); });
+  } catch (const BackendError&) {
+    return true;  // the trigger itself will tell
+  }
 }
 
 void AravisBackend::fire() {
@@ -299,7 +306,7 @@ void AravisBackend::stop() noexcept {
   try {
     accept(false);
   } catch (const BackendError&) {
-    // The camera has gone; without power its outputs rest.
+    // The camera has gone. With power its outputs keep their level until it is opened.
   }
 }
 

@@ -11,7 +11,7 @@
 namespace verdictd::arv {
 namespace {
 
-const LibrarySearch kSearch = {"The Aravis library", {"libaravis-0.8.so.0", "libaravis-0.10.so.0"}, "arv_camera_new"};
+const LibrarySearch kSearch = {"The Aravis library", {"libaravis-0.8.so.0", "libaravis-0.10.so.0"}};
 
 // Fills the table; the name of what is missing, or empty. GObject is found through Aravis, which is linked with it.
 std::string resolve(void* library, Api& api) {

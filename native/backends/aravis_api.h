@@ -55,7 +55,6 @@ using LostCallback = void (*)(Handle device, void* user);
   X(void, arv_camera_gv_set_packet_size, (Handle, int, Error**))                                 \
   X(void, arv_camera_gv_set_packet_delay, (Handle, int64_t, Error**))                            \
   X(void, arv_camera_gv_set_stream_options, (Handle, int))                                       \
-  X(unsigned, arv_camera_gv_get_packet_size, (Handle, Error**))                                  \
   X(unsigned, arv_camera_get_payload, (Handle, Error**))                                         \
   X(Handle, arv_camera_create_stream, (Handle, void*, void*, Error**))                           \
   X(void, arv_camera_start_acquisition, (Handle, Error**))                                       \

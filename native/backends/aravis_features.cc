@@ -1,7 +1,8 @@
 #include "backends/aravis_features.h"
 
-#include <cmath>
 #include <set>
+
+#include "camera/feature_value.h"
 
 namespace verdictd::arv {
 namespace {
@@ -120,31 +121,14 @@ Feature read(const Api& api, const Node& node, const std::string& name) {
   return out;
 }
 
-double number_in(const FeatureValue& value, const std::string& name) {
-  if (const auto* real = std::get_if<double>(&value)) return *real;
-  if (const auto* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
-  throw BackendError("refused", name + " takes a number");
-}
-
-const std::string& text_in(const FeatureValue& value, const std::string& name) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  throw BackendError("refused", name + " takes text");
-}
-
 void write(const Api& api, const Node& node, const std::string& name, const FeatureValue& value) {
   switch (node.kind()) {
-    case Kind::integer: {
-      const double number = number_in(value, name);
-      if (number != std::floor(number) || std::abs(number) > 9.0e15) throw BackendError("refused", name + " takes a whole number");
-      node.put(api.arv_gc_integer_set_value, static_cast<int64_t>(number));
+    case Kind::integer:
+      node.put(api.arv_gc_integer_set_value, whole_in(value, name));
       return;
-    }
-    case Kind::boolean: {
-      const auto* flag = std::get_if<bool>(&value);
-      if (flag == nullptr) throw BackendError("refused", name + " takes true or false");
-      node.put(api.arv_gc_boolean_set_value, *flag ? 1 : 0);
+    case Kind::boolean:
+      node.put(api.arv_gc_boolean_set_value, flag_in(value, name) ? 1 : 0);
       return;
-    }
     case Kind::real:
       node.put(api.arv_gc_float_set_value, number_in(value, name));
       return;
@@ -192,6 +176,16 @@ Feature Features::get(const std::string& name) const {
   return read(*api_, node, name);
 }
 
+std::optional<FeatureValue> Features::find(const std::string& name) const {
+  if (!has(name)) return std::nullopt;
+  try {
+    return get(name).value;
+  } catch (const BackendError& error) {
+    if (error.cause == "unavailable") return std::nullopt;
+    throw;
+  }
+}
+
 Feature Features::set(const std::string& name, const FeatureValue& value) const {
   const Node node(*api_, genicam_, name);
   node.demand_available();
@@ -214,37 +208,6 @@ std::vector<std::string> Features::names() const {
   std::set<std::string> seen;
   collect(*api_, genicam_, "Root", 0, seen, out);
   return out;
-}
-
-namespace {
-std::optional<FeatureValue> value_in(const Features& features, const std::string& name) {
-  try {
-    if (features.has(name)) return features.get(name).value;
-  } catch (const BackendError&) {
-    // Not to be read now.
-  }
-  return std::nullopt;
-}
-}  // namespace
-
-std::optional<double> Features::number(const std::string& name) const {
-  const std::optional<FeatureValue> value = value_in(*this, name);
-  if (!value) return std::nullopt;
-  if (const auto* whole = std::get_if<int64_t>(&*value)) return static_cast<double>(*whole);
-  if (const auto* real = std::get_if<double>(&*value)) return *real;
-  return std::nullopt;
-}
-
-std::optional<std::string> Features::text(const std::string& name) const {
-  const std::optional<FeatureValue> value = value_in(*this, name);
-  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
-  return text == nullptr ? std::nullopt : std::optional(*text);
-}
-
-std::optional<bool> Features::boolean(const std::string& name) const {
-  const std::optional<FeatureValue> value = value_in(*this, name);
-  const auto* flag = value ? std::get_if<bool>(&*value) : nullptr;
-  return flag == nullptr ? std::nullopt : std::optional(*flag);
 }
 
 }  // namespace verdictd::arv

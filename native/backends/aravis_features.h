@@ -19,16 +19,13 @@ class Features {
   // "readOnly" where it cannot be written now, "refused" for a value it does not take, else the class of the failed call.
   bool has(const std::string& name) const;
   Feature get(const std::string& name) const;
+  // Nothing only where there is no such feature, or it has no value as the camera is set now.
+  std::optional<FeatureValue> find(const std::string& name) const;
   // A number for an Integer must be whole. Returns the feature read back.
   Feature set(const std::string& name, const FeatureValue& value) const;
   void execute(const std::string& name) const;
   // Names of readable value features, category by category.
   std::vector<std::string> names() const;
-
-  // Shorthands for single values; nullopt where they cannot be read.
-  std::optional<double> number(const std::string& name) const;
-  std::optional<std::string> text(const std::string& name) const;
-  std::optional<bool> boolean(const std::string& name) const;
 
  private:
   const Api* api_;

@@ -10,8 +10,7 @@ namespace verdictd {
 
 struct LibrarySearch {
   std::string name;                 // for people: "The Spinnaker library"
-  std::vector<std::string> places;  // names for the loader and absolute paths, best first
-  std::string symbol;               // a function it certainly has
+  std::vector<std::string> places;  // names as the loader looks for them, and absolute paths; best first
 };
 
 struct LoadedLibrary {
@@ -21,6 +20,7 @@ struct LoadedLibrary {
 
 // Opens the first place whose functions are all there. `file`: an absolute path, and nothing else is tried; empty: the usual places.
 // `resolve` fills the caller's table and returns what is missing, or an empty text.
+// A library that others than its owner may write or replace is not loaded: its constructors would run.
 // Throws BackendError("environment") with every path tried and why it failed.
 LoadedLibrary load_library(const LibrarySearch& search, const std::string& file, const std::function<std::string(void*)>& resolve);
 

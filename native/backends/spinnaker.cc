@@ -4,19 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "camera/feature_value.h"
 #include "camera/monotonic.h"
 
 namespace verdictd {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
-// How often the camera's clock is compared with ours.
-constexpr seconds kLatchEvery(60);
-// A time stamp this far ahead of its own arrival shows a camera clock that jumped, ms.
-constexpr double kAhead = 5;
-// Failed transfers in a row that are no glitch any more.
+// Failed transfers with neither a frame nor a quiet look between them that are no glitch any more.
 constexpr int kIoErrors = 2;
 
 // One of these is in every camera; the first that there is proves the link.
@@ -159,19 +155,20 @@ Feature SpinnakerBackend::set(const std::string& name, const FeatureValue& value
 void SpinnakerBackend::execute(const std::string& name) { map_of(name).execute(name); }
 
 void SpinnakerBackend::start() {
-  software_ = device_->text("TriggerMode") == "On" && device_->text("TriggerSource") == "Software";
-  const std::string handling = stream_->text("StreamBufferHandlingMode").value_or("");
-  keeps_all_ = handling == "OldestFirst";
-  chunks_ = device_->boolean("ChunkModeActive").value_or(false);
+  // What cannot be read is not taken for what is not there: the start fails, and is tried again.
+  const auto is = [](const spin::NodeMap& map, const char* name, const FeatureValue& value) { return map.find(name) == value; };
+  software_ = is(*device_, "TriggerMode", std::string("On")) && is(*device_, "TriggerSource", std::string("Software"));
+  keeps_all_ = is(*stream_, "StreamBufferHandlingMode", std::string("OldestFirst"));
+  chunks_ = is(*device_, "ChunkModeActive", true);
   if (software_ && device_->has("AcquisitionStatusSelector")) device_->set("AcquisitionStatusSelector", std::string("FrameTriggerWait"));
   io_errors_ = 0;
   values_.clear();
-  clock_.forget();
-  latch();
+  time_.begin(*device_);
   edges_.reset();
-  if (device_->text("CounterEventSource").value_or("Off") != "Off") {
-    const double exposure = device_->number("ExposureTime").value_or(0) / 1000;
-    if (const auto counter = device_->number("CounterValue")) edges_.emplace(*counter, exposure);
+  const std::optional<FeatureValue> counted = device_->find("CounterEventSource");
+  if (counted && *counted != FeatureValue(std::string("Off"))) {
+    const double exposure = number_in(device_->get("ExposureTime").value, "ExposureTime") / 1000;
+    if (const auto counter = device_->find("CounterValue")) edges_.emplace(number_in(*counter, "CounterValue"), exposure);
   }
   try {
     camera_->begin();
@@ -186,7 +183,10 @@ Taken SpinnakerBackend::next(milliseconds timeout) {
   if (events_->removed() && !camera_->valid()) throw BackendError("lost", "The camera was unplugged, or lost its power.");
   spin::Handle image = nullptr;
   const int error = api().CameraGetNextImageEx(camera_->get(), static_cast<uint64_t>(std::max<int64_t>(0, timeout.count())), &image);
-  if (error == spin::kTimeout || (error == spin::kOk && image == nullptr)) return Nothing{};
+  if (error == spin::kTimeout || (error == spin::kOk && image == nullptr)) {
+    io_errors_ = 0;
+    return Nothing{};
+  }
   try {
     spin::check(api(), error, "spinCameraGetNextImageEx");
   } catch (const BackendError& failure) {
@@ -250,7 +250,9 @@ Taken SpinnakerBackend::describe(spin::Handle image) {
   }
 
   spin::check(api(), api().ImageGetTimeStamp(image, &frame.camera_ns), "spinImageGetTimeStamp");
-  frame.exposed = exposed_at(frame.camera_ns);
+  const std::optional<double> exposed = time_.exposed(frame.camera_ns);
+  if (!exposed) return fault("late", "has no time: the clock of the camera is not known");
+  frame.exposed = *exposed;
   if (edges_) edges_->frame(frame.frame_id, frame.exposed);
   if (chunks_) frame.chunk = chunk_of(image);
   frame.image.width = static_cast<uint32_t>(width);
@@ -279,34 +281,6 @@ void SpinnakerBackend::release(const RawFrame& frame) noexcept {
   if (system_ != nullptr) api().ImageRelease(frame.handle);
 }
 
-// The camera's time stamp on our clock; never after now.
-double SpinnakerBackend::exposed_at(uint64_t camera_ns) {
-  const double now = monotonic_ms();
-  if (!clock_.known() || camera_ns == 0) return now;
-  const double at = clock_.host(camera_ns);
-  if (at > now + kAhead) clock_suspect_ = true;
-  return std::min(at, now);
-}
-
-// The best of a few, as a latch may be held up on either side. A camera without a latch has its frames timed by their arrival.
-void SpinnakerBackend::latch() noexcept {
-  last_latch_ = Clock::now();
-  clock_suspect_ = false;
-  std::optional<std::array<double, 3>> best;
-  for (int i = 0; i < 3; i++) {
-    try {
-      const double before = monotonic_ms();
-      device_->execute("TimestampLatch");
-      const double after = monotonic_ms();
-      const std::optional<double> value = device_->number("TimestampLatchValue");
-      if (value && (!best || after - before < (*best)[2] - (*best)[1])) best = {*value, before, after};
-    } catch (const BackendError&) {
-      break;
-    }
-  }
-  if (best) clock_.anchor(static_cast<uint64_t>((*best)[0]), (*best)[1], (*best)[2]);
-}
-
 bool SpinnakerBackend::ready() { return !software_ || device_->boolean("AcquisitionStatus").value_or(true); }
 
 void SpinnakerBackend::fire() {
@@ -330,10 +304,7 @@ BackendHealth SpinnakerBackend::health() {
   if (!out.connected) return out;
   if (heartbeat_ == "DeviceTemperature") out.temperature = beat;
   watch_counters(out);
-  if (clock_.known() && (clock_suspect_ || Clock::now() - last_latch_ >= kLatchEvery)) {
-    if (clock_suspect_) clock_.forget();
-    latch();
-  }
+  time_.keep(*device_);
   return out;
 }
 
@@ -355,7 +326,7 @@ void SpinnakerBackend::stop() noexcept {
   try {
     if (device_) accept(false);
   } catch (const BackendError&) {
-    // The camera has gone; without power its outputs rest.
+    // The camera has gone. With power its outputs keep their level until it is opened.
   }
 }
 

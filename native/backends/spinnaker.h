@@ -8,9 +8,9 @@
 #include <string>
 
 #include "backends/missed_edges.h"
-#include "backends/spinnaker_clock.h"
 #include "backends/spinnaker_handles.h"
 #include "backends/spinnaker_nodes.h"
+#include "backends/spinnaker_time.h"
 #include "camera/backend.h"
 
 namespace verdictd {
@@ -49,16 +49,12 @@ class SpinnakerBackend final : public Backend {
   bool live() const override { return true; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   const spin::Api& api() const { return system_->api(); }
   void find_camera();
   std::string serials() const;
   const spin::NodeMap& map_of(const std::string& name) const;
   Taken describe(spin::Handle image);
   std::optional<Chunk> chunk_of(spin::Handle image) const;
-  double exposed_at(uint64_t camera_ns);
-  void latch() noexcept;
   void watch_counters(BackendHealth& health) noexcept;
 
   const SpinnakerOptions options_;
@@ -76,9 +72,7 @@ class SpinnakerBackend final : public Backend {
   bool keeps_all_ = false;    // OldestFirst: a frame waits in its buffer
   bool chunks_ = false;
   int io_errors_ = 0;         // in a row
-  spin::CameraClock clock_;
-  bool clock_suspect_ = false;
-  Clock::time_point last_latch_;
+  spin::FrameTime time_;
   size_t turn_ = 0;           // which of the slow health values is read next
   std::map<std::string, double> values_;
   std::optional<MissedEdges> edges_;  // where the camera counts those of its trigger line

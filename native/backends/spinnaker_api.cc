@@ -21,7 +21,6 @@ const LibrarySearch kSearch = {
         "/opt/spinnaker/lib/libSpinnaker_C.so",
         "/usr/lib/libSpinnaker_C.so",
     },
-    "spinSystemGetInstance",
 };
 
 // Fills the table; the name of what is missing, or empty.

@@ -47,7 +47,6 @@ using DeviceCallback = void (*)(Handle, void* user);
   X(CameraDeInit, (Handle))                                               \
   X(CameraRelease, (Handle))                                              \
   X(CameraIsValid, (Handle, Bool*))                                       \
-  X(CameraIsInitialized, (Handle, Bool*))                                 \
   X(CameraIsStreaming, (Handle, Bool*))                                   \
   X(CameraGetNodeMap, (Handle, Handle*))                                  \
   X(CameraGetTLDeviceNodeMap, (Handle, Handle*))                          \

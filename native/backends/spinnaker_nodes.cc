@@ -1,8 +1,10 @@
 #include "backends/spinnaker_nodes.h"
 
 #include <chrono>
-#include <cmath>
 #include <thread>
+#include <utility>
+
+#include "camera/feature_value.h"
 
 namespace verdictd::spin {
 namespace {
@@ -22,7 +24,7 @@ class Node {
     check(api, api.NodeMapGetNode(map, name.c_str(), &handle_), "spinNodeMapGetNode of " + name);
     if (handle_ == nullptr) throw BackendError("missing", "the camera has no feature " + name);
   }
-  Node(const Api& api, Handle map, Handle node) : api_(api), map_(map), handle_(node) {}
+  Node(const Api& api, Handle map, Handle node, std::string name) : api_(api), map_(map), name_(std::move(name)), handle_(node) {}
   ~Node() {
     if (handle_ != nullptr) api_.NodeMapReleaseNode(map_, handle_);
   }
@@ -32,7 +34,8 @@ class Node {
   Handle get() const { return handle_; }
   bool asked(int (*question)(Handle, Bool*)) const {
     Bool yes = 0;
-    return question(handle_, &yes) == kOk && yes != 0;
+    check(api_, question(handle_, &yes), "asking for " + name_);
+    return yes != 0;
   }
   bool available() const { return asked(api_.NodeIsImplemented) && asked(api_.NodeIsAvailable); }
   bool readable() const { return asked(api_.NodeIsReadable); }
@@ -81,7 +84,8 @@ std::vector<std::string> entries_of(const Api& api, const Node& node, const std:
     if (api.EnumerationGetEntryByIndex(node.get(), i, &handle) != kOk || handle == nullptr) continue;
     const Entry entry(api, node.get(), handle);
     Bool available = 0;
-    if (api.NodeIsAvailable(handle, &available) == kOk && available != 0) out.push_back(entry.symbolic());
+    check(api, api.NodeIsAvailable(handle, &available), "entries of " + name);
+    if (available != 0) out.push_back(entry.symbolic());
   }
   return out;
 }
@@ -133,32 +137,15 @@ Feature read(const Api& api, const Node& node, const std::string& name) {
   return out;
 }
 
-double number_in(const FeatureValue& value, const std::string& name) {
-  if (const auto* real = std::get_if<double>(&value)) return *real;
-  if (const auto* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
-  throw BackendError("refused", name + " takes a number");
-}
-
-const std::string& text_in(const FeatureValue& value, const std::string& name) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  throw BackendError("refused", name + " takes text");
-}
-
 void write(const Api& api, const Node& node, const std::string& name, const FeatureValue& value) {
   const std::string what = "writing " + name;
   switch (node.type()) {
-    case kInteger: {
-      const double number = number_in(value, name);
-      if (number != std::floor(number) || std::abs(number) > 9.0e15) throw BackendError("refused", name + " takes a whole number");
-      check(api, api.IntegerSetValue(node.get(), static_cast<int64_t>(number)), what);
+    case kInteger:
+      check(api, api.IntegerSetValue(node.get(), whole_in(value, name)), what);
       return;
-    }
-    case kBoolean: {
-      const auto* flag = std::get_if<bool>(&value);
-      if (flag == nullptr) throw BackendError("refused", name + " takes true or false");
-      check(api, api.BooleanSetValue(node.get(), *flag ? 1 : 0), what);
+    case kBoolean:
+      check(api, api.BooleanSetValue(node.get(), flag_in(value, name) ? 1 : 0), what);
       return;
-    }
     case kFloat:
       check(api, api.FloatSetValue(node.get(), number_in(value, name)), what);
       return;
@@ -203,6 +190,16 @@ Feature NodeMap::get(const std::string& name) const {
   return read(*api_, node, name);
 }
 
+std::optional<FeatureValue> NodeMap::find(const std::string& name) const {
+  if (!has(name)) return std::nullopt;
+  try {
+    return get(name).value;
+  } catch (const BackendError& error) {
+    if (error.cause == "unavailable") return std::nullopt;
+    throw;
+  }
+}
+
 Feature NodeMap::set(const std::string& name, const FeatureValue& value) const {
   {
     const Node node(*api_, map_, name);
@@ -238,15 +235,14 @@ std::vector<std::string> NodeMap::names() const {
   for (size_t i = 0; i < count; i++) {
     Handle handle = nullptr;
     if (api_->NodeMapGetNodeByIndex(map_, i, &handle) != kOk || handle == nullptr) continue;
-    const Node node(*api_, map_, handle);
+    const std::string name = text_of([&](char* buffer, size_t* length) { return api_->NodeGetName(handle, buffer, length); });
+    const Node node(*api_, map_, handle, name);
     int type = -1;
     int visibility = 0;
     if (api_->NodeGetType(handle, &type) != kOk) continue;
     if (api_->NodeGetVisibility != nullptr && api_->NodeGetVisibility(handle, &visibility) == kOk && visibility > kGuru) continue;
     const bool valued = type == kInteger || type == kBoolean || type == kFloat || type == kString || type == kEnumeration;
-    if (!valued || !node.available() || !node.readable()) continue;
-    const std::string name = text_of([&](char* buffer, size_t* length) { return api_->NodeGetName(handle, buffer, length); });
-    if (!name.empty()) out.push_back(name);
+    if (!name.empty() && valued && node.available() && node.readable()) out.push_back(name);
   }
   return out;
 }

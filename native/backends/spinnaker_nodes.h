@@ -19,6 +19,8 @@ class NodeMap {
   // "readOnly" where it cannot be written now, "refused" for a value it does not take, else the class of the failed call.
   bool has(const std::string& name) const;
   Feature get(const std::string& name) const;
+  // Nothing only where there is no such feature, or it has no value as the camera is set now.
+  std::optional<FeatureValue> find(const std::string& name) const;
   // A number for an Integer must be whole. Returns the feature read back.
   Feature set(const std::string& name, const FeatureValue& value) const;
   // Returns when the camera has done it; BackendError("transient") after `kCommandTime`.
@@ -26,7 +28,7 @@ class NodeMap {
   // Names of readable value features, as the camera lists them. Empty where this version of the library cannot.
   std::vector<std::string> names() const;
 
-  // Shorthands for single values; nullopt where they cannot be read.
+  // Shorthands for single values; nullopt also where the reading failed: not for what a check hangs on.
   std::optional<double> number(const std::string& name) const noexcept;
   std::optional<std::string> text(const std::string& name) const noexcept;
   std::optional<bool> boolean(const std::string& name) const noexcept;

@@ -14,7 +14,8 @@ std::string shape(uint32_t width, uint32_t height, PixelFormat format) {
 
 }  // namespace
 
-bool FrameChecks::seen(uint64_t print) {
+bool PictureMemory::seen(uint64_t print) {
+  const std::lock_guard lock(mutex_);
   const bool before = std::find(prints_.begin(), prints_.end(), print) != prints_.end();
   if (before) return true;
   prints_.push_back(print);
@@ -36,7 +37,7 @@ void FrameChecks::look(const RawFault& fault) {
 
 std::optional<RawFault> FrameChecks::look(const RawFrame& frame) {
   const std::string name = "frame " + std::to_string(frame.frame_id);
-  const bool frozen = seen(fingerprint(frame.image));
+  const bool frozen = memory_->seen(fingerprint(frame.image));
   if (!number(frame.frame_id)) return RawFault{"duplicate", name + " came after frame " + std::to_string(*last_id_)};
 
   const ImageView& image = frame.image;
@@ -47,7 +48,7 @@ std::optional<RawFault> FrameChecks::look(const RawFrame& frame) {
                     name + " is " + shape(image.width, image.height, image.format) + ", expected " +
                         shape(expected_.width, expected_.height, expected_.format.value_or(image.format))};
   }
-  if (frozen) return RawFault{"frozen", name + " is byte for byte one of the " + std::to_string(kPrints) + " before it"};
+  if (frozen) return RawFault{"frozen", name + " is byte for byte one of the " + std::to_string(PictureMemory::kPrints) + " before it"};
   return std::nullopt;
 }
 

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "camera/backend.h"
 
@@ -19,9 +22,24 @@ struct Expected {
   double frame_timeout = 0;  // ms from a software trigger to its frame; 0: frames come by themselves
 };
 
+// The last pictures of a camera, as fingerprints, over all of its streams: an old buffer that is handed out as the first frame after a
+// cable was plugged in again is as stale as any other. From any thread.
+class PictureMemory {
+ public:
+  // Whether a picture of these bytes was among the last ones, whatever became of it; notes it.
+  bool seen(uint64_t print);
+  // More than the buffers that a library turns round.
+  static constexpr size_t kPrints = 32;
+
+ private:
+  std::mutex mutex_;
+  std::deque<uint64_t> prints_;
+};
+
+// Of one stream.
 class FrameChecks {
  public:
-  explicit FrameChecks(Expected expected) : expected_(expected) {}
+  FrameChecks(Expected expected, std::shared_ptr<PictureMemory> memory) : expected_(expected), memory_(std::move(memory)) {}
 
   // Looks at every frame once, in order, when it is taken; the fault, where there is one.
   std::optional<RawFault> look(const RawFrame& frame);
@@ -33,17 +51,12 @@ class FrameChecks {
   uint64_t take_missed();
 
  private:
-  // More than the buffers that a library turns round: an old one handed out again is as frozen as the last one is.
-  static constexpr size_t kPrints = 32;
-
   // False for a number that has been.
   bool number(uint64_t id);
-  // Whether a picture of these bytes was among the last ones, whatever became of it; notes it.
-  bool seen(uint64_t print);
 
   Expected expected_;
+  std::shared_ptr<PictureMemory> memory_;  // never null
   std::optional<uint64_t> last_id_;
-  std::deque<uint64_t> prints_;
   uint64_t missed_ = 0;
 };
 

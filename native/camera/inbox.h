@@ -26,6 +26,7 @@ struct StreamSetup {
   uint32_t thumbnail_width = 0;  // px; 0: no thumbnails
   bool keep_raw = false;         // beside its tensor, each slot keeps the frame itself
   Expected expected;
+  std::shared_ptr<PictureMemory> memory = std::make_shared<PictureMemory>();  // of the camera, where it streamed before
 };
 
 // Command for the thread; the answer comes as an AnswerEvent of the same request number.
@@ -51,9 +52,12 @@ struct FireCommand {};
 struct SnapCommand {
   std::chrono::milliseconds timeout;
 };
-// Energises the accept output for so long.
+// Energises the accept output for `time`, unless that would be after `until`, or after a fault that came when it had been asked for: the
+// thread may be busy, and an output that rises late rises for another part. ms, monotonic.
 struct AcceptCommand {
-  std::chrono::milliseconds time;
+  double asked = 0;
+  double until = 0;
+  std::chrono::milliseconds time{0};
 };
 struct StopCommand {};
 using Command = std::variant<ListCommand, OpenCommand, FeaturesCommand, GetCommand, SetCommand, ExecuteCommand, StartCommand, FireCommand,

@@ -38,9 +38,21 @@ Stream::~Stream() {
 
 void Stream::fire(uint64_t request) { fires_.push_back({request, steady_clock::now() + kTriggerWait}); }
 
-void Stream::accept(milliseconds time) {
-  accept_until_ = steady_clock::now() + time;
-  backend_.accept(true);
+void Stream::accept(const AcceptCommand& asked) {
+  const auto demand_in_time = [&] {
+    const double late = monotonic_ms() - asked.until;
+    if (late > 0) throw BackendError("refused", "the camera was busy: the part's time was over " + std::to_string(static_cast<int64_t>(late) + 1) + " ms ago");
+  };
+  demand_in_time();
+  if (last_fault_ && *last_fault_ >= asked.asked) throw BackendError("refused", "an exposure failed after it was asked for");
+  accept_until_ = steady_clock::now() + asked.time;
+  try {
+    backend_.accept(true);
+    demand_in_time(); // the camera may take its time as well
+  } catch (...) {
+    rest_output();
+    throw;
+  }
 }
 
 void Stream::rest_output() noexcept {
@@ -48,7 +60,7 @@ void Stream::rest_output() noexcept {
   try {
     backend_.accept(false);
   } catch (const std::exception&) {
-    // A camera that does not answer any more: stop() and close() try again, and without power its outputs rest.
+    // A camera that does not answer any more: stop() and close() try again. One that has power keeps its level until it is opened.
   }
 }
 
@@ -58,7 +70,14 @@ bool Stream::step() {
   } catch (const BackendError& error) {
     // Anything but a glitch of one transfer: a camera whose library says this gives no more frames.
     if (backend_.live() && error.cause != "transient") throw;
-    fault({error.cause, error.what()});
+    if (owed_) {
+      // The frame of the trigger may still come: it, or expire(), is the one answer.
+      report_.count(error.cause, 1);
+      rest_output();
+      expire();
+    } else {
+      fault({error.cause, error.what()});
+    }
     // The library said no at once: do not ask it a thousand times a second. TypeScript decides what comes next.
     std::this_thread::sleep_for(backend_.patience());
     return true;
@@ -138,7 +157,7 @@ void Stream::take(RawFrame frame) {
       fault({"late", "frame " + std::to_string(frame.frame_id) + " belongs to no trigger that waits"}, frame.exposed);
       return;
     }
-    // Whatever the two clocks say within their doubt, it was exposed after its trigger.
+    // The clocks are off each other by their doubt: no frame that is taken for a trigger ended before it.
     if (owed_) frame.exposed = std::max(frame.exposed, *owed_);
     owed_.reset();
     if (bad) {
@@ -217,6 +236,7 @@ void Stream::fault(const RawFault& fault) { this->fault(fault, monotonic_ms()); 
 
 void Stream::fault(const RawFault& fault, double at) {
   report_.fault(fault, at);
+  last_fault_ = monotonic_ms();
   rest_output();
 }
 

@@ -21,7 +21,7 @@ class Stream {
  public:
   Stream(Backend& backend, Report& report, Inbox& inbox, StreamSetup setup)
       : backend_(backend), report_(report), inbox_(inbox), setup_(std::move(setup)), preprocessor_(setup_.input, setup_.thumbnail_width) {
-    if (backend.live()) checks_.emplace(setup_.expected);
+    if (backend.live()) checks_.emplace(setup_.expected, setup_.memory);
   }
   // Output at rest, the frame that waits given back, the camera stopped, triggers that wait answered.
   ~Stream();
@@ -32,7 +32,8 @@ class Stream {
   void start() { backend_.start(); }
   // Gives one trigger as soon as the camera takes it; then `request` is answered.
   void fire(uint64_t request);
-  void accept(std::chrono::milliseconds time);
+  // Throws BackendError("refused") where it comes too late; the output is at rest then.
+  void accept(const AcceptCommand& asked);
   // One look at the camera; returns soon. False: there are no more frames. Throws BackendError: the camera is lost.
   bool step();
 
@@ -64,6 +65,7 @@ class Stream {
   std::deque<PendingFire> fires_;      // triggers the camera has not taken yet
   std::optional<double> owed_;         // ms, monotonic: a trigger was taken then and its frame has not come
   std::optional<Clock::time_point> accept_until_;
+  std::optional<double> last_fault_;  // ms, monotonic
 };
 
 }  // namespace verdictd

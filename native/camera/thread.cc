@@ -118,7 +118,7 @@ std::optional<AnswerEvent> CameraThread::State::answer(uint64_t request, Command
                    },
                    [&](const AcceptCommand& c) {
                      demand_stream();
-                     stream->accept(c.time);
+                     stream->accept(c);
                    },
                    [&](const OpenCommand&) {
                      if (open) throw BackendError("refused", "the camera is open already");

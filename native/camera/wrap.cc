@@ -7,14 +7,15 @@
 #include "args.h"
 #include "backends/aravis.h"
 #include "backends/spinnaker.h"
+#include "camera/monotonic.h"
 #include "camera/to_js.h"
+#include "environment.h"
 
 namespace verdictd {
 namespace {
 
 // Longest wait for a thread when its environment ends: an SDK call that hangs longer is left alone.
 constexpr std::chrono::milliseconds kExitPatience(2000);
-constexpr uint64_t kMaxInteger = (1ULL << 53) - 1;
 constexpr double kMaxMs = 1e15;
 // Longest wait that may be asked of a camera, ms.
 constexpr double kMaxWait = 600000;
@@ -69,6 +70,17 @@ FeatureValue feature_value(const Napi::Value& value) {
   return args::number(value, "the value", -1e18, 1e18);
 }
 
+// The camera whose place a new one takes; null for undefined.
+CameraWrap* camera_before(const Napi::Value& value) {
+  if (value.IsUndefined()) return nullptr;
+  const Napi::Env env = value.Env();
+  const Napi::Function made_by = Environment::of(env).camera.Value();
+  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(made_by)) {
+    throw Napi::TypeError::New(env, "expected a Camera for before, received " + args::describe(value));
+  }
+  return CameraWrap::Unwrap(value.As<Napi::Object>());
+}
+
 }  // namespace
 
 Napi::Function CameraWrap::define(Napi::Env env) {
@@ -97,6 +109,8 @@ CameraWrap::CameraWrap(const Napi::CallbackInfo& info) : ObjectWrap(info), envir
   const Napi::Object options = args::object(args::at(info, 0), "the camera's options");
   const std::string name = args::text(options.Get("backend"), "backend");
   const Napi::Function callback = args::function(args::at(info, 1), "onEvent");
+  const CameraWrap* before = camera_before(args::at(info, 2));
+  memory_ = before == nullptr ? std::make_shared<PictureMemory>() : before->memory_;
   outbox_ = std::make_shared<Outbox>();
   std::shared_ptr<Backend> backend;
   if (name == "pushed") {
@@ -248,6 +262,7 @@ Napi::Value CameraWrap::start(const Napi::CallbackInfo& info) {
                                                 std::to_string(setup.input.height));
   }
   setup.expected = expected_of(options.Get("expected"));
+  setup.memory = memory_;
   return request(info.Env(), StartCommand{std::move(setup)});
 }
 
@@ -258,7 +273,8 @@ Napi::Value CameraWrap::snap(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CameraWrap::accept(const Napi::CallbackInfo& info) {
-  return request(info.Env(), AcceptCommand{duration(args::at(info, 0), "the time to accept")});
+  const double until = args::number(args::at(info, 0), "the latest time to accept", 0, kMaxMs);
+  return request(info.Env(), AcceptCommand{monotonic_ms(), until, duration(args::at(info, 1), "the time to accept")});
 }
 
 Napi::Value CameraWrap::stop(const Napi::CallbackInfo& info) { return request(info.Env(), StopCommand{}); }
@@ -290,7 +306,7 @@ PushedBackend& CameraWrap::pushed(Napi::Env env) const {
 
 void CameraWrap::push(const Napi::CallbackInfo& info) {
   RawFrame frame;
-  frame.tag = args::whole(args::at(info, 1), "the tag", 1, kMaxInteger);
+  frame.tag = args::whole(args::at(info, 1), "the tag", 1, args::kMaxInteger);
   frame.exposed = args::number(args::at(info, 2), "exposed", 0, kMaxMs);
   frame.image = args::image(args::at(info, 0), "image");
   const char* refused = refusal(frame.image, InputSpec{});
@@ -310,7 +326,7 @@ void CameraWrap::push_fault(const Napi::CallbackInfo& info) {
   RawFault fault;
   fault.cause = args::text(args::at(info, 0), "the cause");
   fault.detail = args::text(args::at(info, 1), "the detail");
-  fault.tag = args::whole(args::at(info, 2), "the tag", 0, kMaxInteger);
+  fault.tag = args::whole(args::at(info, 2), "the tag", 0, args::kMaxInteger);
   if (!pushed(info.Env()).push(fault)) throw Napi::Error::New(info.Env(), "the queue is full: wait until a picture is freed");
 }
 

@@ -19,9 +19,11 @@ namespace verdictd {
 class CameraWrap final : public Napi::ObjectWrap<CameraWrap> {
  public:
   static Napi::Function define(Napi::Env env);
-  // new Camera({backend: 'pushed'}, onEvent)
-  // new Camera({backend: 'spinnaker', library, serial, acceptOutput}, onEvent); each text may be empty
-  // new Camera({backend: 'aravis', library, device, acceptOutput, buffers, packetSize, packetDelay, socketBuffer, packetSocket}, onEvent)
+  // new Camera(options, onEvent, before?), where options are one of
+  //   {backend: 'pushed'}
+  //   {backend: 'spinnaker', library, serial, acceptOutput}; each text may be empty
+  //   {backend: 'aravis', library, device, acceptOutput, buffers, packetSize, packetDelay, socketBuffer, packetSocket}
+  // `before`, the Camera whose place this one takes, is not asked any more; what a real one showed last is remembered.
   explicit CameraWrap(const Napi::CallbackInfo& info);
   ~CameraWrap() override;
 
@@ -56,6 +58,7 @@ class CameraWrap final : public Napi::ObjectWrap<CameraWrap> {
   napi_env environment_;
   std::shared_ptr<Outbox> outbox_;
   std::shared_ptr<PushedBackend> pushed_;  // null for a real camera
+  std::shared_ptr<PictureMemory> memory_;
   std::unique_ptr<CameraThread> thread_;
   Signal signal_;
   bool running_ = false;

@@ -48,7 +48,6 @@ class Ring {
   uint32_t id() const { return id_; }
   const RingShape& shape() const { return shape_; }
   size_t tensor_values() const { return static_cast<size_t>(shape_.width) * shape_.height * 3; }
-  size_t bytes() const { return tensor_values() * sizeof(float) * shape_.slots; }
 
   // A free slot, or nothing. Never waits.
   std::optional<Lease> acquire();

@@ -11,7 +11,6 @@ namespace verdictd {
 namespace {
 
 constexpr uint64_t kMaxSlots = 64;
-constexpr uint64_t kMaxInteger = (1ULL << 53) - 1;
 
 // What wrap() hands to the constructor of the object it makes; JavaScript that calls the constructor itself finds nothing.
 struct Handed {
@@ -71,7 +70,13 @@ RingWrap::~RingWrap() {
 
 Napi::Value RingWrap::wrap(Napi::Env env, std::shared_ptr<Ring> ring, bool owner) {
   handed = {std::move(ring), owner};
-  return Environment::of(env).ring.New({});
+  try {
+    return Environment::of(env).ring.New({});
+  } catch (...) {
+    // Not taken: nobody else must find it.
+    handed.ring.reset();
+    throw;
+  }
 }
 
 Napi::Value RingWrap::create(const Napi::CallbackInfo& info) {
@@ -106,7 +111,7 @@ uint32_t RingWrap::slot(const Napi::CallbackInfo& info) const {
 }
 
 Lease RingWrap::lease(const Napi::CallbackInfo& info) const {
-  return {slot(info), args::whole(args::at(info, 1), "the lease", 1, kMaxInteger)};
+  return {slot(info), args::whole(args::at(info, 1), "the lease", 1, args::kMaxInteger)};
 }
 
 void RingWrap::let_go() {

@@ -7,6 +7,9 @@
 namespace verdictd {
 namespace {
 
+// So many bytes at the most are added up in 16 bits.
+constexpr uint32_t kBlock = 257;
+
 // Colour of the pixel of row phase y and column phase x (0 or 1): 0 red, 1 green, 2 blue.
 int colour_at(PixelFormat format, uint32_t y, uint32_t x) {
   static constexpr int rggb[2][2] = {{0, 1}, {1, 2}};
@@ -78,17 +81,21 @@ void ThumbnailPass::nearest(const ImageView& image, Picture& picture) {
   for (uint32_t x = 0; x < picture.width; x++, to += 3) demosaic(image, y, middle(x, image.width, picture.width), to);
 }
 
+// Of quad rows [begin, end), which may be more than 16 bits hold: in blocks.
 void ThumbnailPass::sum_quads(const ImageView& image, uint32_t begin, uint32_t end) {
   const uint32_t pairs = image.width / 2;
-  for (std::vector<uint16_t>& sum : bytes_) sum.assign(pairs, 0);
-  for (uint32_t y = 2 * begin; y < 2 * end; y++) {
-    kernels().add_columns(image.row(y), pairs, bytes_[2 * (y % 2)].data(), bytes_[2 * (y % 2) + 1].data());
-  }
   for (std::vector<uint32_t>& sum : sums_) sum.assign(pairs, 0);
-  for (uint32_t p = 0; p < 4; p++) {
-    uint32_t* to = sums_[colour_at(image.format, p / 2, p % 2)].data();
-    const uint16_t* from = bytes_[p].data();
-    for (uint32_t x = 0; x < pairs; x++) to[x] += from[x];
+  for (uint32_t from = begin, to = 0; from < end; from = to) {
+    to = std::min(end, from + kBlock);
+    for (std::vector<uint16_t>& sum : bytes_) sum.assign(pairs, 0);
+    for (uint32_t y = 2 * from; y < 2 * to; y++) {
+      kernels().add_columns(image.row(y), pairs, bytes_[2 * (y % 2)].data(), bytes_[2 * (y % 2) + 1].data());
+    }
+    for (uint32_t p = 0; p < 4; p++) {
+      uint32_t* sum = sums_[colour_at(image.format, p / 2, p % 2)].data();
+      const uint16_t* more = bytes_[p].data();
+      for (uint32_t x = 0; x < pairs; x++) sum[x] += more[x];
+    }
   }
   // Two greens to a quad.
   for (uint32_t x = 0; x < pairs; x++) sums_[1][x] = (sums_[1][x] + 1) / 2;
@@ -97,12 +104,15 @@ void ThumbnailPass::sum_quads(const ImageView& image, uint32_t begin, uint32_t e
 void ThumbnailPass::sum_pixels(const ImageView& image, uint32_t begin, uint32_t end) {
   const uint32_t channels = bytes_per_pixel(image.format);
   std::vector<uint16_t>& bytes = bytes_[0];
-  bytes.assign(image.row_bytes(), 0);
-  for (uint32_t y = begin; y < end; y++) kernels().add_bytes(image.row(y), static_cast<uint32_t>(image.row_bytes()), bytes.data());
-  for (uint32_t c = 0; c < 3; c++) {
-    const uint32_t from = channels == 1 ? 0 : (image.format == PixelFormat::BGR8 ? 2 - c : c);
-    sums_[c].resize(image.width);
-    for (uint32_t x = 0; x < image.width; x++) sums_[c][x] = bytes[static_cast<size_t>(x) * channels + from];
+  for (std::vector<uint32_t>& sum : sums_) sum.assign(image.width, 0);
+  for (uint32_t from = begin, to = 0; from < end; from = to) {
+    to = std::min(end, from + kBlock);
+    bytes.assign(image.row_bytes(), 0);
+    for (uint32_t y = from; y < to; y++) kernels().add_bytes(image.row(y), static_cast<uint32_t>(image.row_bytes()), bytes.data());
+    for (uint32_t c = 0; c < 3; c++) {
+      const uint32_t first = channels == 1 ? 0 : (image.format == PixelFormat::BGR8 ? 2 - c : c);
+      for (uint32_t x = 0; x < image.width; x++) sums_[c][x] += bytes[static_cast<size_t>(x) * channels + first];
+    }
   }
 }
 

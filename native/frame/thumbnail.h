@@ -19,7 +19,6 @@ struct Picture {
 // demosaiced (bilinear) at the nearest pixel instead. Never wider than the frame; the height follows the frame's aspect.
 class ThumbnailPass {
  public:
-  // At least kMinWidth: the sums of one cell column stay inside 16 bits then.
   static constexpr uint32_t kMinWidth = 64;
   static constexpr uint32_t kMaxWidth = 4096;
 

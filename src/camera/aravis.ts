@@ -2,7 +2,7 @@
 import type { BackendOptions } from '../native';
 import type { CameraValues } from '../ports';
 import type { Command, Step } from './features';
-import { type Driver, GenicamCamera, type GenicamOptions } from './genicam';
+import { type Driver, GenicamCamera, type GenicamOptions, timedByArrival } from './genicam';
 import { acceptOutput, paceOf, type StandardSettings, standardSteps } from './steps';
 
 export interface AravisOptions extends GenicamOptions {
@@ -63,7 +63,8 @@ class AravisDriver implements Driver {
   }
 
   async doubts(): Promise<string[]> {
-    return []; // its network and its USB port are looked at by `verdictd doctor`
+    // Its network and its USB port are looked at by `verdictd doctor`.
+    return [timedByArrival('the time stamps of cameras are not used over Aravis')];
   }
 
   remedy(cause: string, number: number): string {

@@ -3,7 +3,7 @@
  * the software trigger, start and stop.
  */
 import { setImmediate as turnOfLoop } from 'node:timers/promises';
-import { monotonicMs } from '../clock';
+import { monotonicMs, within } from '../clock';
 import { Code } from '../codes';
 import { reason, VerdictdError } from '../errors';
 import type { Camera, CameraHealth, CameraInfo, Frame, FrameFault, Ms, Plan, Truth } from '../ports';
@@ -150,15 +150,10 @@ export class FedCamera implements Camera {
     await this.stopping;
   }
 
-  /** The native side first: it may still read a picture's memory. */
+  /** The native side first: who waits for a picture to be taken is told that it will not be. */
   private async end(run: Run, by: Ms): Promise<void> {
     await this.pushed.stop(by);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, by - monotonicMs()));
-    });
-    await Promise.race([Promise.allSettled([run.session?.close(), run.loop]), late]);
-    clearTimeout(timer);
+    await within(Promise.allSettled([run.session?.close(), run.loop]), by - monotonicMs());
   }
 
   /** Shows picture after picture until there are no more, the source fails, or the camera is stopped. */

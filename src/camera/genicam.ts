@@ -2,7 +2,7 @@
  * A GenICam camera over one of the native libraries. The native thread makes every call; here lie the order of things, the full set-up
  * after each opening, and what a failure means for whoever started the camera. What is particular to a library is its Driver.
  */
-import { monotonicMs } from '../clock';
+import { monotonicMs, within } from '../clock';
 import { CameraError, reason, VerdictdError } from '../errors';
 import { type BackendOptions, type DeviceInfo, type NativeCamera, type NativeEvent, native, type Ring, type Snapshot } from '../native';
 import type { CameraHealth, CameraInfo, CameraValues, Frame, FrameFault, Ms, PixelFormat, Plan } from '../ports';
@@ -13,6 +13,8 @@ import { ExposureStream } from './stream';
 
 export interface GenicamOptions {
   acceptPulse: Ms;
+  /** The accept output rises this soon after it was asked for, or not at all. */
+  acceptWithin?: Ms;
   /** From a trigger to its frame, beyond exposure and transfer. */
   frameTimeout: Ms;
   thumbnailWidth?: number;
@@ -40,7 +42,12 @@ export interface Driver {
   remedy(cause: string, number: number): string;
 }
 
-const defaults = { slots: 6, thumbnailWidth: 1024 };
+/** A notice, for people. */
+export function timedByArrival(why: string): string {
+  return `frames are timed by their arrival, as ${why}: how old one is when it comes is not known (docs/camera.md, "What is set, and when")`;
+}
+
+const defaults = { slots: 6, thumbnailWidth: 1024, acceptWithin: 50 };
 /** Opening and setting up, at the longest: a camera that has just been plugged in takes a few seconds. */
 const startTime: Ms = 30_000;
 /** How often a run is looked at for a thread that does not come back from the library. */
@@ -159,10 +166,18 @@ export class GenicamCamera implements HandCamera {
     }
   }
 
-  async accept(): Promise<void> {
+  async accept(by: Ms): Promise<void> {
     const run = this.run;
     if (run === null || run.stream === null || !this.driver.accepts) return;
-    await run.camera.accept(this.options.acceptPulse);
+    const { acceptPulse, acceptWithin } = this.options;
+    try {
+      await run.camera.accept(Math.min(by, monotonicMs() + (acceptWithin ?? defaults.acceptWithin)), acceptPulse);
+    } catch (thrown) {
+      const why = failureOf(thrown)?.message ?? reason(thrown);
+      throw new VerdictdError('CAMERA_FAILED', `The accept output stays at rest: ${why}. The part counts as rejected there.`, {
+        cause: thrown,
+      });
+    }
   }
 
   health(): CameraHealth {
@@ -228,7 +243,7 @@ export class GenicamCamera implements HandCamera {
   }
 
   private native(onEvent: (event: NativeEvent) => void): NativeCamera {
-    return new (native().Camera)(this.driver.backend(), onEvent);
+    return new (native().Camera)(this.driver.backend(), onEvent, this.last?.camera);
   }
 
   private async bringUp(run: Run, plan: Plan): Promise<CameraInfo> {
@@ -298,7 +313,7 @@ export class GenicamCamera implements HandCamera {
       else run.stream.frame(event, nothing);
     } else if (event.kind === 'fault') {
       if (event.cause === 'lost') {
-        const text = `The camera was lost: ${event.detail} Check its cable and power; it is started again.`;
+        const text = `The camera was lost: ${sentence(event.detail)} Check its cable and power; it is started again.`;
         run.failure = new CameraError('CAMERA_FAILED', text, stuckTime);
       }
       run.stream?.nativeFault(event, nothing);
@@ -346,19 +361,6 @@ function sentence(text: string): string {
 
 function aborted(): VerdictdError {
   return new VerdictdError('ABORTED', 'The camera was stopped while it started. Start it again when it is wanted.');
-}
-
-/** True when `work` was done within `ms`. */
-async function within(work: Promise<unknown>, ms: Ms): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, Math.min(ms, 2 ** 31 - 1)));
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function* exposuresOf(run: Run, exposures: AsyncIterable<Frame | FrameFault>): AsyncGenerator<Frame | FrameFault, void, undefined> {

@@ -23,8 +23,8 @@ const copyAgain = 'The file is damaged or cut off: copy or save it again.';
 /** A decoder that works longer than this on one picture is stuck. */
 const decodeSeconds = 20;
 
-/** Reads a whole regular file of bounded length (a pipe or device would never end). */
-async function read(path: string, bound: number): Promise<Buffer> {
+/** Reads a whole regular file of bounded length (a pipe or device would never end). Throws IMAGE_UNREADABLE. */
+export async function readImage(path: string, bound: number = maxPixels): Promise<Buffer> {
   let size: number;
   try {
     const found = await stat(path);
@@ -137,7 +137,7 @@ async function decodeWithSharp(bytes: Uint8Array, kind: ImageKind, name: string,
  */
 export async function decodeImage(source: string | Uint8Array, name?: string, bound: number = maxPixels): Promise<RawImage> {
   const shown = name ?? (typeof source === 'string' ? source : 'picture');
-  const bytes = typeof source === 'string' ? await read(source, bound) : source;
+  const bytes = typeof source === 'string' ? await readImage(source, bound) : source;
   if (bytes.length === 0) throw refusal(shown, 'an empty file', `a picture (${kinds})`, copyAgain);
   if (isRawName(shown)) return decodeRaw(bytes, shown, bound);
   const kind = sniff(bytes);

@@ -2,7 +2,7 @@
  * A camera whose pictures come from memory: files and the simulated line. From the native thread on (preprocessing, ring,
  * leases, events) everything is as with a real camera.
  */
-import { monotonicMs } from '../clock';
+import { monotonicMs, within } from '../clock';
 import { codes } from '../codes';
 import { VerdictdError } from '../errors';
 import { type NativeCamera, type NativeEvent, native, type RawImage, type Ring } from '../native';
@@ -18,7 +18,6 @@ const defaults = {
 };
 
 /** A longer one fires at once. */
-const longestTimer = 2 ** 31 - 1; // ms
 
 /** Pictures handed to the native thread at a time: one in work, one waiting. */
 const maxInFlight = 2;
@@ -153,12 +152,7 @@ export class PushedCamera {
       run.pictures.clear();
       run.ring.retire();
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(Math.max(0, by - monotonicMs()), longestTimer));
-    });
-    await Promise.race([closed, late]);
-    clearTimeout(timer);
+    await within(closed, by - monotonicMs());
   }
 
   private running(): Run {

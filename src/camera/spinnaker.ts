@@ -1,8 +1,8 @@
 /** A FLIR camera over the Spinnaker library: what differs from any other GenICam camera. */
 import type { BackendOptions, NativeCamera } from '../native';
 import type { CameraValues } from '../ports';
-import type { Command, Step } from './features';
-import { type Driver, GenicamCamera, type GenicamOptions } from './genicam';
+import { type Command, causeOf, type Step } from './features';
+import { type Driver, GenicamCamera, type GenicamOptions, timedByArrival } from './genicam';
 import { setProducers } from './gentl';
 import { acceptOutput, type CameraSettings, paceOf, stepsOf } from './steps';
 import { usbfsFix, usbfsMemory, usbfsNeed } from './usbfs';
@@ -42,7 +42,7 @@ class SpinnakerDriver implements Driver {
   }
 
   async doubts(camera: NativeCamera): Promise<string[]> {
-    return [...(await slowLink(camera)), ...(await this.littleMemory(camera))];
+    return [...(await slowLink(camera)), ...(await this.littleMemory(camera)), ...(await noLatch(camera))];
   }
 
   remedy(cause: string, number: number): string {
@@ -85,6 +85,14 @@ async function slowLink(camera: NativeCamera): Promise<string[]> {
   );
   if (speed === null || speed === 'SuperSpeed' || speed === 'UnknownSpeed') return [];
   return [`the camera is connected at ${String(speed)}, USB 2 at best: use a USB 3 port and a USB 3 cable`];
+}
+
+async function noLatch(camera: NativeCamera): Promise<string[]> {
+  const there = await camera.get('TimestampLatchValue').then(
+    () => true,
+    (thrown: unknown) => !['missing', 'unavailable'].includes(causeOf(thrown)), // else the start will tell
+  );
+  return there ? [] : [timedByArrival('the camera has no TimestampLatch')];
 }
 
 export class SpinnakerCamera extends GenicamCamera {

@@ -110,7 +110,7 @@ export function tensorOf(frame: Frame): Float32Array {
   return leased(frame).tensor();
 }
 
-/** Faults that nobody reads are kept up to this many; the oldest go first, counted. Frames are bounded by their slots. */
+/** Faults that nobody reads are kept up to this many; the oldest go first (`health` has counted them). Frames are bounded by their slots. */
 const maxFaults = 1000;
 
 /**
@@ -124,7 +124,6 @@ export class ExposureStream {
   private reading = false;
   private ended = false;
   private faults = 0;
-  private lost = 0;
 
   constructor(
     private readonly ring: Ring,
@@ -147,11 +146,6 @@ export class ExposureStream {
   fault(fault: FrameFault): void {
     if (this.ended) return;
     this.give(fault);
-  }
-
-  /** Faults that were never read because there were too many. */
-  get unread(): number {
-    return this.lost;
   }
 
   /** The source broke: what is queued can still be read, then the reader gets `error`. */
@@ -219,7 +213,6 @@ export class ExposureStream {
       const oldest = this.queue.findIndex((queued) => queued.kind === 'fault');
       this.queue.splice(oldest, 1);
       this.faults--;
-      this.lost++;
     }
   }
 

@@ -2,10 +2,11 @@
  * Keeps the camera's stream alive: starts it, reads it, restarts it with back-off when it fails. The line sees exposures in order
  * and is told when the camera is lost or back.
  */
+import { within } from '../clock';
 import { Code } from '../codes';
 import type { Diagnostics } from '../diagnostics';
 import { CameraError, reason, VerdictdError } from '../errors';
-import type { Camera, CameraInfo, Cancel, Clock, Frame, FrameFault, Ms, Plan } from '../ports';
+import type { Camera, CameraInfo, Clock, Frame, FrameFault, Ms, Plan } from '../ports';
 
 const firstRetry: Ms = 250;
 const lastRetry: Ms = 4_000; // a camera that is plugged in again is back within 5 s
@@ -102,12 +103,7 @@ export class Exposures {
   async stop(by: Ms): Promise<void> {
     this.end.abort();
     await this.camera.stop(by);
-    let cancel: Cancel = () => undefined;
-    const late = new Promise<void>((done) => {
-      cancel = this.clock.at(by, done);
-    });
-    await Promise.race([this.running, late]);
-    cancel();
+    await within(Promise.resolve(this.running), by - this.clock.now(), this.clock);
   }
 
   private async run(events: ExposuresEvents): Promise<void> {
@@ -119,8 +115,14 @@ export class Exposures {
       let ended = false;
       let upSince: Ms = Infinity;
       try {
-        const info = await this.camera.start(this.plan, signal);
+        const { plan } = this;
+        const info = await this.camera.start(plan, signal);
         if (this.proven && !info.simulated) await this.prove(signal);
+        if (this.plan !== plan) {
+          // `use` came meanwhile, and found no stream to begin again: nobody would ever judge what is taken under these settings.
+          await this.camera.stop(this.clock.now() + stopTime);
+          continue;
+        }
         this.up = true;
         upSince = this.clock.now();
         events.up(info);
@@ -174,11 +176,12 @@ export class Exposures {
           return;
         }
         detail = shot.detail;
+        // Its frame may still come, and must not meet a part: the stream begins again.
+        if (shot.code === Code.cameraTimeout) throw unproven(detail);
         break;
       }
     }
-    const text = `The camera gives no picture for the self-test: ${detail}. Check its settings, its cable and power; it is started again.`;
-    throw new CameraError('CAMERA_FAILED', text, unprovenTime);
+    throw unproven(detail);
   }
 
   /** The same complaint once a minute, not with every attempt: a camera may be away for a week-end. */
@@ -201,4 +204,9 @@ export class Exposures {
       if (signal.aborted) finish(); // in the meantime: its event is over
     });
   }
+}
+
+function unproven(detail: string): CameraError {
+  const text = `The camera gives no picture for the self-test: ${detail}. Check its settings, its cable and power; it is started again.`;
+  return new CameraError('CAMERA_FAILED', text, unprovenTime);
 }

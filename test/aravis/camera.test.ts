@@ -70,6 +70,16 @@ describeAravis('what the camera refuses', () => {
     const value = await camera.ask(async (asked) => (await asked.get('TestRegister')).value);
     expect(value).toBe(77);
   });
+  test('triggered by a line: set up for it, silent until an edge comes, and no software trigger', async () => {
+    // The simulator has no input that an edge could come by: what a frame of such a trigger is was never seen here.
+    const camera = make({ triggered: false, settings: { TriggerSource: 'Line0' } });
+    await camera.start(planOf(), never());
+    const read = (name: string) => camera.ask(async (asked) => (await asked.get(name)).value);
+    expect(await Promise.all(['TriggerMode', 'TriggerSource', 'TriggerActivation'].map(read))).toEqual(['On', 'Line0', 'RisingEdge']);
+    expect((await rejection(camera.fire())).message).toMatch(/no software trigger/);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // running free some frames come in that time
+    expect(camera.health()).toMatchObject({ connected: true, frames: 0, faults: {} });
+  });
   test('a second program on one camera: told so, and the first goes on', async () => {
     const first = make();
     await first.start(planOf(), never());

@@ -61,6 +61,13 @@ export async function plug(lost = 0): Promise<void> {
   }
 }
 
+/** It answers nothing for `ms`; then it does what it was asked meanwhile. */
+export function stall(ms: number): void {
+  const one = child;
+  one?.kill('SIGSTOP');
+  setTimeout(() => one?.kill('SIGCONT'), ms);
+}
+
 /** What its simulated sensor gives; packets as large as loopback carries, as small ones come in bursts that it does not. */
 export const settings: StandardSettings = {
   UserSetSelector: 'Default',

@@ -176,6 +176,11 @@ describe('camera', () => {
     const { Camera } = native();
     const make = (...args: unknown[]): unknown => Reflect.construct(Camera, args);
     expect(abuse(make, [{ backend: 'pushed' }, () => undefined])).toBeGreaterThanOrEqual(2 * rubbish.length - 1);
+    // `undefined` is right in the third place.
+    expect(abuse(make, [{ backend: 'pushed' }, () => undefined, 1])).toBeGreaterThanOrEqual(3 * rubbish.length - 2);
+    for (const before of [ring(), Object.create(Camera.prototype)]) {
+      expect(() => make({ backend: 'pushed' }, () => undefined, before)).toThrow();
+    }
     expect(() => make({ backend: 'usb' }, () => undefined)).toThrow(
       "expected 'pushed', 'spinnaker' or 'aravis' for backend, received 'usb'",
     );

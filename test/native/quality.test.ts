@@ -117,6 +117,19 @@ describe('thumbnail', () => {
     expect(difference(data, scene.data).mean).toBeLessThan(4);
   });
 
+  test.each([
+    ['Mono8', 16384, 383],
+    ['RGB8', 16384, 383],
+    ['BayerRG8', 16384, 766],
+  ] as const)(
+    'of a flat %s frame, %i x %i: one row of it is more rows than 16 bits hold the sum of',
+    async (pixelFormat, width, height) => {
+      const stride = width * (pixelFormat === 'RGB8' ? 3 : 1);
+      const { data } = await thumbnailOf({ width, height, stride, pixelFormat, data: new Uint8Array(stride * height).fill(255) }, 64);
+      expect(new Set(data)).toEqual(new Set([255]));
+    },
+  );
+
   test('of a sliver is at least one pixel high', async () => {
     const raw: RawImage = { width: 4000, height: 4, stride: 4000, pixelFormat: 'BayerRG8', data: new Uint8Array(16000).fill(9) };
     const { width, height, data } = await thumbnailOf(raw, 100);

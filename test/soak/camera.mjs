@@ -97,10 +97,14 @@ const every = Math.max(100, Math.floor(frames / 100));
 await until(isUp, () => `the camera: ${line.state.why}`);
 for (let part = 1; part <= frames; part++) {
   if (part % eventEvery === 0) await disturb();
-  if (!isUp()) await until(isUp, () => `the camera back: ${line.state.why}`);
-  const code = await line.trigger();
+  let code = await line.trigger();
+  // Refused, as the camera went just then: no part.
+  while (code === null) {
+    await until(isUp, () => `the camera back: ${line.state.why}`);
+    code = await line.trigger();
+  }
   codes.set(code, (codes.get(code) ?? 0) + 1);
-  if (part % every === 0) samples.push(memory());
+  if (part % every === 0) samples.push(await memory());
 }
 await line.stop();
 const seconds = (monotonicMs() - began) / 1000;

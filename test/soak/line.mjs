@@ -3,6 +3,7 @@
 // passes whatever reaches him and notes what the pixels say: the harshest there can be, as a model might refuse a torn picture by
 // chance. Log and publisher are a ledger in memory that takes the verdict's `released`, the last word before the wire.
 import { createRequire } from 'node:module';
+import { getHeapStatistics } from 'node:v8';
 import { library } from './fake.mjs';
 
 const require = createRequire(import.meta.url);
@@ -72,18 +73,27 @@ const settings = {
  */
 export function startLine({ frameTimeout, ttl, passed }) {
   const camera = new SpinnakerCamera({ library, serial: '', settings, triggered: true, acceptPulse: 100, frameTimeout, thumbnailWidth: 0 });
-  const exposures = new Exposures(camera, systemClock, createDiagnostics('silent'));
+  const exposures = new Exposures(camera, systemClock, createDiagnostics('silent'), true);
   const input = { width, height, resize: 'bicubic', fit: 'squash', mean: [0, 0, 0], std: [1, 1, 1] };
   const plan = { id: 1, recipe: { id: 'soak', number: 1 }, input, camera: {} };
   const waiting = new Map(); // seq -> resolve
   const seen = new WeakMap(); // frame -> what its pixels say
-  const state = { connected: false, ups: 0, failure: null, why: '' };
+  const state = {
+    /** Also false while the line has the stream begun again: a trigger is refused then. */
+    get connected() {
+      return exposures.connected;
+    },
+    ups: 0,
+    failure: null,
+    why: '',
+  };
   let seq = 0;
   const ttlOf = (opened) => opened + ttl;
 
   const publisher = {
     ack: (of, code) => {
-      if (code !== Code.ok) waiting.get(of)?.(null);
+      // Later: whoever tries again at once must not keep the camera's events from coming in.
+      if (code !== Code.ok) setImmediate(() => waiting.get(of)?.(null));
     },
     acquired: () => undefined,
     result: ({ verdict }) => ({ ok: verdict.released === 1 && monotonicMs() <= ttlOf(verdict.part.opened) ? 1 : 0, age: 0 }),
@@ -129,12 +139,10 @@ export function startLine({ frameTimeout, ttl, passed }) {
   exposures.start(plan, {
     exposure: (shot) => line.exposure(shot),
     up: () => {
-      state.connected = true;
       state.ups++;
     },
     lost: (code, detail) => {
       state.why = detail;
-      state.connected = false;
       line.cameraLost(code, detail);
     },
     ended: () => {
@@ -173,11 +181,16 @@ export async function until(is, what, ms = 30_000) {
   }
 }
 
-/** Bytes, of the whole process and of JavaScript's objects; what is only waiting to be collected is collected first (--expose-gc). */
-export function memory() {
-  globalThis.gc?.();
-  const { rss, heapUsed } = process.memoryUsage();
-  return { rss, heap: heapUsed };
+/**
+ * Bytes: of the whole process, of JavaScript's objects, and of the pages V8 holds for them. What is only waiting to be collected is
+ * collected first (--expose-gc); a ring goes in two steps, its arrays and then what their end sets free.
+ */
+export async function memory() {
+  for (let step = 0; step < 2; step++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { rss: process.memoryUsage.rss(), heap: process.memoryUsage().heapUsed, pages: getHeapStatistics().total_physical_size };
 }
 
 /** Least squares slope of a series against its index. */

@@ -268,7 +268,7 @@ describeFake('what is no mismatch', () => {
 });
 
 describeFake('the accept output', () => {
-  test('was energised once for each part that left with ok 1, and is at rest between', async () => {
+  test('was energised once for each part that left with ok 1, or said to be too late for it, and is at rest between', async () => {
     await pass();
     const passed = plc.of('result').filter((text) => text.includes('"ok":1')).length;
     const read = () =>
@@ -276,9 +276,14 @@ describeFake('the accept output', () => {
         .split('\n')
         .filter((line) => line.includes('"line":"Line1"'))
         .map((line) => (JSON.parse(line) as { level: number }).level);
+    // On a busy machine one may come too late for its part: then it is said, and the line rests.
+    const late = () => running.lines.filter(({ msg }) => msg === 'accept output not energised').length;
     // The pulse follows the message; the last one has ended.
-    const levels = await seen(() => (read().length >= 2 * passed ? read() : undefined), 'the end of the last pulse');
-    expect(levels.filter((level) => level === 1)).toHaveLength(passed);
+    const ups = () => read().filter((level) => level === 1).length;
+    await seen(() => (ups() + late() >= passed && read().length === 2 * ups() ? true : undefined), 'the end of the last pulse');
+    const levels = read();
+    expect(ups()).toBeLessThanOrEqual(passed);
+    expect(late()).toBeLessThan(passed);
     expect(levels.every((level, i) => level === (i % 2 === 0 ? 1 : 0))).toBe(true);
   });
 });
