@@ -58,8 +58,7 @@ export async function restoreBackup(file: string, dataDir: string, options: { fo
     );
   }
   const staging = join(dataDir, restoreFolder);
-  rmSync(staging, { recursive: true, force: true });
-  mkdirSync(staging, { mode: 0o750 });
+  clear(staging);
   try {
     const manifest = await unpack(file, staging);
     options.signal.throwIfAborted();
@@ -76,6 +75,14 @@ export async function restoreBackup(file: string, dataDir: string, options: { fo
     if (!existsSync(join(staging, restoreMoving))) rmSync(staging, { recursive: true, force: true });
     throw thrown;
   }
+}
+
+/** An empty folder; the mark of a restore that was broken off stays in it: only one that succeeds takes that away. */
+function clear(staging: string): void {
+  const brokenOff = existsSync(join(staging, restoreMoving));
+  if (!brokenOff) rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true, mode: 0o750 });
+  for (const name of readdirSync(staging)) if (name !== restoreMoving) rmSync(join(staging, name), { recursive: true, force: true });
 }
 
 function refused(what: string, todo: string, cause?: unknown): VerdictdError {

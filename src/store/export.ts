@@ -16,11 +16,11 @@ interface Row extends Listed {
 
 interface Column {
   name: string;
-  cell: (row: Row, starts: readonly string[]) => Cell;
+  cell: (row: Row, shifts: readonly string[]) => Cell;
 }
 
 /** A shift by a clock that nobody trusts would be a guess. */
-const shift = (row: Row, starts: readonly string[]) => (row.clock_trusted === 1 ? shiftOf(row.opened_utc, starts) : null);
+const shift = (row: Row, shifts: readonly string[]) => (row.clock_trusted === 1 ? shiftOf(row.opened_utc, shifts) : null);
 
 /** Every column, in the order of the file. New ones go to the end. */
 export const exported: readonly Column[] = [
@@ -28,8 +28,8 @@ export const exported: readonly Column[] = [
   { name: 'timeUtc', cell: (row) => row.opened_utc },
   { name: 'timeLocal', cell: (row) => localTime(row.opened_utc) },
   { name: 'clockTrusted', cell: (row) => row.clock_trusted },
-  { name: 'shiftDate', cell: (row, starts) => shift(row, starts)?.date ?? null },
-  { name: 'shift', cell: (row, starts) => shift(row, starts)?.number ?? null },
+  { name: 'shiftDate', cell: (row, shifts) => shift(row, shifts)?.date ?? null },
+  { name: 'shift', cell: (row, shifts) => shift(row, shifts)?.number ?? null },
   { name: 'lot', cell: (row) => row.lot },
   { name: 'recipe', cell: (row) => row.recipe },
   { name: 'partId', cell: (row) => row.part_id },
@@ -66,13 +66,13 @@ ORDER BY v.journal_seq LIMIT ${batch}`;
 
 /**
  * The file's text, line by line, head first; without a byte order mark.
- * @param starts of the shifts, 'HH:MM' local time
+ * @param shifts 'HH:MM-HH:MM', local time
  * @throws VerdictdError LOG_UNAVAILABLE
  */
 export function* exportLines(
   path: string,
   filter: Omit<Filter, 'last'>,
-  { form, starts }: { form: CsvForm; starts: readonly string[] },
+  { form, shifts }: { form: CsvForm; shifts: readonly string[] },
 ): Generator<string> {
   const db = openForReading(path);
   try {
@@ -86,7 +86,7 @@ export function* exportLines(
       const rows = read.all({ ...filter, after }) as Row[];
       for (const row of rows)
         yield csvLine(
-          exported.map(({ cell }) => cell(row, starts)),
+          exported.map(({ cell }) => cell(row, shifts)),
           form,
         );
       const end = rows.at(-1);

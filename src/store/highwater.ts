@@ -80,10 +80,12 @@ export class Highwater {
     this.fd = openSync(this.path, 'r+');
   }
 
+  /** Throws what the disk says. */
   write(mark: Mark): void {
     if (this.fd === null) return;
-    const counter = ++this.counter;
+    const counter = this.counter + 1;
     writeSync(this.fd, line(counter, mark), (counter % 2) * slot, 'latin1');
+    this.counter = counter; // a line that could not be written is written over by the next: the other one is whole
     this.timer ??= setTimeout(() => {
       this.timer = null;
       if (this.fd !== null) fdatasync(this.fd, () => undefined); // a failure shows at the log's own sync

@@ -4,7 +4,7 @@
  */
 import type { Entry } from '../ports';
 import { wordOf } from '../verdict_word';
-import { cut, type EventRow, type Hashed, type ImageRow, type InspectionRow, verdictOf } from './record';
+import { boxesIn, cut, type EventRow, type Hashed, type ImageRow, type InspectionRow, verdictOf } from './record';
 
 /** Bytes of one entry, `isHistorical` included. */
 export const entryLimit = 4096;
@@ -39,6 +39,8 @@ export interface VerdictEntry {
   lot: string;
   frameId: number | null;
   probabilities: { normal: number; anomaly: number } | null;
+  /** Anomalous regions, strongest first: [x, y, width, height] in pixels of the full frame. */
+  boxes: number[][];
   ep: string;
   /** Stem of the names of this part's pictures; each follows as an entry of type `image`. */
   image: string;
@@ -109,6 +111,7 @@ export function verdictEntry(row: Hashed<InspectionRow>): Entry {
     lot: row.lot,
     frameId: row.frame_id,
     probabilities,
+    boxes: boxesIn(row.boxes),
     ep: row.provider,
     image: row.result_id,
     hash: row.hash.toString('hex'),

@@ -20,7 +20,8 @@ export interface Lived extends Reading {
 
 /** Longest time switched off that counts: a long weekend. More is more likely a clock that was set. */
 const longestOff = 4 * 86_400_000; // ms
-const noStep = 60_000; // ms that the wall clock may drift from the monotonic one between two readings
+/** So many ms the wall clock may drift from the monotonic one between two readings. */
+export const noStep = 60_000;
 
 /**
  * Within one start of the kernel its monotonic clock counts, whatever the wall clock does. Over a restart the wall clock counts,

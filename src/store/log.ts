@@ -19,6 +19,10 @@ import type { StoreMethods } from './worker';
 const pulse = 500; // ms between proofs of life when nothing else is asked
 const plausible = 1_000_000; // starts in a station's life: a file that tells of more has its name by chance
 const keep = 1000; // verdicts held while the disk refuses them
+const lastTries = 5; // at the stop, for what waits ...
+const lastTryAfter = 200; // ... ms apart: an error of the disk that passes costs no verdict
+const takesBack: ReadonlySet<string> = new Set(['notReleased', 'revoked']); // events that say that a pass was none
+const batch = 100; // of them in one transaction: a verdict that comes meanwhile waits for one
 
 export interface SqliteLogOptions {
   dir: string; // data directory
@@ -28,6 +32,8 @@ export interface SqliteLogOptions {
   bootNumberOf?: (name: string) => number | null;
   /** Told what a person should know: rows missing, a damaged file set aside, the writer restarted. */
   notice?: (text: string) => void;
+  /** Told when verdicts that waited in memory were written: the outbox has them now, and no other part may come to say so. */
+  caughtUp?: () => void;
   /** Told once when log.db was removed or replaced: nothing can be logged before a restart (LOG_REMOVED). */
   failed?: (error: VerdictdError) => void;
 }
@@ -42,6 +48,7 @@ export class SqliteLog implements Log {
   private readonly client = new WorkerClient<StoreMethods>(workerFile('store/worker'), 'store');
   private readonly notice: (text: string) => void;
   private readonly ring: Verdict[] = [];
+  private readonly events: { kind: string; detail: string }[] = []; // that wait
   private dropped = 0;
   private bootNumber: number | null = null;
   private lastAnswer: Ms = 0;
@@ -95,8 +102,8 @@ export class SqliteLog implements Log {
     return numbers.reduce((last, number) => (number < plausible ? Math.max(last, number) : last), 0);
   }
 
-  open(part: Part): Promise<void> {
-    return this.call('pending', part);
+  open(part: Part, lot = ''): Promise<void> {
+    return this.call('pending', { part, lot });
   }
 
   async commit(verdict: Verdict): Promise<Committed> {
@@ -114,8 +121,14 @@ export class SqliteLog implements Log {
     return this.call('image', record);
   }
 
-  event(kind: string, detail: string): Promise<void> {
-    return this.call('event', { kind, detail });
+  /** One that takes a pass back waits in memory where the disk refuses it, as verdicts do: without it the log would claim that pass. */
+  async event(kind: string, detail: string): Promise<void> {
+    try {
+      await this.call('event', { kind, detail });
+    } catch (thrown) {
+      if (takesBack.has(kind) && !breaksRule(thrown) && this.events.length < keep) this.events.push({ kind, detail });
+      throw thrown;
+    }
   }
 
   /** A human judgement beside a verdict; gives its number. Rejects with LABEL_REFUSED where there is no such verdict. */
@@ -170,10 +183,11 @@ export class SqliteLog implements Log {
   async stop(by: Ms): Promise<void> {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
-    if (!this.client.running) return;
+    if (!this.client.running && !this.waits) return;
     const orderly = async (): Promise<void> => {
-      if (this.removed && this.ring.length > 0) await this.beginAnew();
-      await this.drain();
+      while (this.repairing) await sleep(5); // a writer that is being started takes nothing yet
+      if (this.removed && this.waits) await this.beginAnew();
+      await this.drainAtLast();
       await this.call('close', null);
     };
     const late = new AbortController();
@@ -186,6 +200,24 @@ export class SqliteLog implements Log {
     await Promise.race([this.client.end(), deadline]); // a thread inside a hung fsync cannot be ended: the process will
     late.abort();
     if (this.ring.length > 0) this.notice(`${this.ring.length} verdicts could not be written before the stop`);
+    for (const { kind, detail } of this.events) this.notice(`an event could not be written before the stop: ${kind} ${detail}`);
+  }
+
+  /** What waits in memory has no other chance: a writer that has died is started for it, and a disk that refuses is asked again. */
+  private async drainAtLast(): Promise<void> {
+    for (let left = lastTries; ; left--) {
+      try {
+        if (!this.client.running) await this.launch();
+        return await this.drain(keep);
+      } catch (thrown) {
+        if (left <= 1 || this.removed) throw thrown;
+        await sleep(lastTryAfter);
+      }
+    }
+  }
+
+  private get waits(): boolean {
+    return this.ring.length > 0 || this.events.length > 0;
   }
 
   /** After log.db was removed: what waits in memory goes to the log that takes its place, unless the file is back. */
@@ -202,7 +234,8 @@ export class SqliteLog implements Log {
     this.ring.push({ ...verdict, released: 0, late: true, code: verdict.code === 0 ? 502 : verdict.code });
     if (this.ring.length > keep) {
       this.ring.shift();
-      this.dropped++;
+      if (this.dropped++ === 0)
+        this.notice(`${keep} verdicts wait for the disk, the oldest are given up from now on: free space, or mend it`);
     }
   }
 
@@ -213,7 +246,7 @@ export class SqliteLog implements Log {
     try {
       if (!this.client.running) await this.launch();
       else await this.call('ping', null);
-      await this.drain();
+      await this.drain(batch);
     } catch {
       // the disk refuses still, or the writer cannot start: alive() and the commits tell
     } finally {
@@ -221,31 +254,50 @@ export class SqliteLog implements Log {
     }
   }
 
-  private async drain(): Promise<void> {
-    for (let verdict = this.ring[0]; verdict !== undefined; verdict = this.ring[0]) {
-      const held = verdict;
+  /** Writes what waits, `most` in one transaction: each sync counts where the disk is slow. */
+  private async drain(most: number): Promise<void> {
+    while (this.ring.length > 0) {
+      const held = this.ring.slice(0, most);
       try {
-        const { existed } = await this.call('commit', held);
-        this.unhold(held);
-        if (existed === 'other') {
-          await this.call('event', {
-            kind: 'notReleased',
-            detail: `${held.part.resultId} seq ${held.part.seq}: logged, but answered with ok 0 (502)`,
-          });
-        }
+        const existed = await this.call('commitAll', held);
+        for (const [i, verdict] of held.entries()) await this.written(verdict, existed[i] === 'other');
       } catch (thrown) {
-        if (!(thrown instanceof VerdictdError) || thrown.code !== 'INTERNAL') throw thrown;
-        // No row can hold it, however often it is tried: the chain says so in its place.
-        const { resultId, seq } = held.part;
-        await this.call('event', {
-          kind: 'notLogged',
-          detail: `${resultId} seq ${seq}: answered with ok 0 (502), its verdict breaks a rule of the log: ${reason(thrown)}`,
-        });
-        this.unhold(held);
-        this.dropped++;
-        this.notice(`a verdict that waited cannot be logged: ${reason(thrown)}`);
+        if (!breaksRule(thrown)) throw thrown;
+        for (const verdict of held) await this.drainOne(verdict);
       }
+      this.options.caughtUp?.();
     }
+    for (let event = this.events[0]; event !== undefined; event = this.events[0]) {
+      await this.call('event', event);
+      this.events.shift();
+      this.options.caughtUp?.();
+    }
+  }
+
+  private async drainOne(held: Verdict): Promise<void> {
+    try {
+      const { existed } = await this.call('commit', held);
+      await this.written(held, existed === 'other');
+    } catch (thrown) {
+      if (!breaksRule(thrown)) throw thrown;
+      // No row can hold it, however often it is tried: the chain says so in its place.
+      const { resultId, seq } = held.part;
+      await this.call('event', {
+        kind: 'notLogged',
+        detail: `${resultId} seq ${seq}: answered with ok 0 (502), its verdict breaks a rule of the log: ${reason(thrown)}`,
+      });
+      this.unhold(held);
+      this.dropped++;
+      this.notice(`a verdict that waited cannot be logged: ${reason(thrown)}`);
+    }
+  }
+
+  /** `other`: its row was there already, and says what the gate was not told. */
+  private async written(held: Verdict, other: boolean): Promise<void> {
+    const { resultId, seq } = held.part;
+    // First: until it is there the log claims a pass that was none.
+    if (other) await this.call('event', { kind: 'notReleased', detail: `${resultId} seq ${seq}: logged, but answered with ok 0 (502)` });
+    this.unhold(held);
   }
 
   private unhold(verdict: Verdict): void {
@@ -274,6 +326,11 @@ export class SqliteLog implements Log {
       this.inFlight--;
     }
   }
+}
+
+/** The record itself is refused, not the disk. */
+function breaksRule(thrown: unknown): boolean {
+  return thrown instanceof VerdictdError && thrown.code === 'INTERNAL';
 }
 
 function told(thrown: unknown): VerdictdError {

@@ -13,6 +13,8 @@ import { checkVersion, migrate } from './schema';
 export const fileName = 'log.db';
 export const highwaterName = 'log.highwater';
 export const imagesName = 'images';
+/** Under it, as the log records a picture: never a way out of the folder. */
+export const pictureName = /^(?!.*\.\.)[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
 /** Where a restore unpacks, and the file in it that says that it has begun to replace what was there. */
 export const restoreFolder = '.restore';
 export const restoreMoving = 'moving';

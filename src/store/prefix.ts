@@ -4,6 +4,8 @@ import type { Tail } from './read';
 
 export interface Removed {
   rows: number;
+  /** Of them, how many guaranteed delivery still owed. */
+  undelivered: number;
   /** More could go: ask again. */
   more: boolean;
 }

@@ -7,6 +7,7 @@
  *   i<decimal>;              integer
  *   r<16 hex digits>         real: IEEE 754 double, big endian
  *   t<bytes>:<UTF-8 bytes>   text
+ * A column that came with a later version of the log is left out where it is null: the hash of an older record is what it was.
  * The first record of a new log follows 32 zero bytes.
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +18,7 @@ type Kind = 'integer' | 'real' | 'text';
 type Columns = readonly (readonly [name: string, kind: Kind])[];
 export type Table = 'inspections' | 'images' | 'events';
 
-/** Every column but prev_hash and hash, in the order of the table. */
+/** Every column but prev_hash, hash and those that came later, in the order of the table. */
 export const columns: Readonly<Record<Table, Columns>> = {
   inspections: [
     ['journal_seq', 'integer'],
@@ -75,6 +76,9 @@ export const columns: Readonly<Record<Table, Columns>> = {
   ],
 };
 
+/** Columns that later versions added: behind `hash` in the table, behind all others in the encoding. */
+export const laterColumns: Readonly<Record<Table, Columns>> = { inspections: [['boxes', 'text']], images: [], events: [] };
+
 /** Where and when a record was written. */
 export interface Stamp {
   journal_seq: number;
@@ -112,6 +116,7 @@ export interface InspectionRow extends Stamp {
   mono_ms: number;
   clock_trusted: 0 | 1;
   detail: string;
+  boxes: string | null; // JSON, [[x,y,width,height], ...]
 }
 
 export interface ImageRow extends Stamp {
@@ -141,6 +146,7 @@ export interface PendingRow {
   mono_ms: number;
   clock_trusted: 0 | 1;
   boot_id: string;
+  lot: string;
 }
 
 export type Row = InspectionRow | ImageRow | EventRow;
@@ -158,6 +164,7 @@ export function recordHash(table: Table, row: object, prev: Uint8Array): Buffer 
   const values = row as Readonly<Record<string, unknown>>;
   let text = `${table}\n`;
   for (const [name, kind] of columns[table]) text += encode(values[name], kind);
+  for (const [name, kind] of laterColumns[table]) if (values[name] !== null) text += encode(values[name], kind);
   // One call for the whole record: each one costs more than its bytes, and this stands between a part and its verdict.
   return createHash('sha256').update(prev).update(text, 'utf8').digest();
 }
@@ -175,11 +182,12 @@ function encode(value: unknown, kind: Kind): string {
   return `?${typeof value};`;
 }
 
-/** A row's values in the order of its table: columns, prev_hash, hash. */
+/** A row's values in the order of its table: columns, prev_hash, hash, later columns. */
 export function rowValues(table: Table, row: object, prev: Buffer, hash: Buffer): unknown[] {
   const values = row as Readonly<Record<string, unknown>>;
   const all = columns[table].map(([name]) => values[name]);
   all.push(prev, hash);
+  for (const [name] of laterColumns[table]) all.push(values[name]);
   return all;
 }
 
@@ -241,7 +249,27 @@ export function inspectionRow(verdict: Verdict, stamp: Stamp): InspectionRow {
     mono_ms: duration(part.opened),
     clock_trusted: bit(part.clockTrusted),
     detail: cut(verdict.detail, widths.detail),
+    boxes: boxesText(verdict.boxes),
   });
+}
+
+/** At most 16 boxes of whole pixels, so that a journal entry stays within its 4 kB; none: null. */
+function boxesText(boxes: Verdict['boxes']): string | null {
+  if (boxes === undefined || boxes.length === 0) return null;
+  const whole = (value: number): number => Math.min(65535, Math.max(0, Math.round(value)));
+  return JSON.stringify(boxes.slice(0, 16).map(({ x, y, width, height }) => [x, y, width, height].map(whole)));
+}
+
+/** What `boxesText` wrote; none where the row was altered into something else (`log verify` tells). */
+export function boxesIn(text: string | null): number[][] {
+  if (text === null) return [];
+  try {
+    const list: unknown = JSON.parse(text);
+    const whole = (box: unknown): box is number[] => Array.isArray(box) && box.length === 4 && box.every(Number.isInteger);
+    return Array.isArray(list) ? list.filter(whole).slice(0, 16) : [];
+  } catch {
+    return [];
+  }
 }
 
 /**
@@ -269,6 +297,7 @@ export function verdictOf(row: InspectionRow, bootId: string): Verdict {
     frameId: row.frame_id,
     mapMax: row.map_max,
     probabilities: row.p_normal === null || row.p_anomaly === null ? null : { normal: row.p_normal, anomaly: row.p_anomaly },
+    ...(row.boxes === null ? {} : { boxes: boxesIn(row.boxes).map(([x = 0, y = 0, width = 0, height = 0]) => ({ x, y, width, height })) }),
     provider: row.provider,
     bundle: row.bundle,
     config: row.config,
@@ -285,7 +314,7 @@ export function verdictOf(row: InspectionRow, bootId: string): Verdict {
   };
 }
 
-export function pendingRow(part: Part, bootId: string): PendingRow {
+export function pendingRow(part: Part, lot: string, bootId: string): PendingRow {
   return wellFormed({
     result_id: part.resultId,
     seq: part.seq,
@@ -297,6 +326,7 @@ export function pendingRow(part: Part, bootId: string): PendingRow {
     mono_ms: duration(part.opened),
     clock_trusted: bit(part.clockTrusted),
     boot_id: bootId,
+    lot: cut(lot, widths.lot),
   });
 }
 
@@ -305,7 +335,6 @@ export function abortedRow(row: PendingRow, stamp: Stamp): InspectionRow {
   return {
     ...stamp,
     ...row, // boot_id too: the run that its id and its mono_ms are of
-    lot: '',
     evaluation: 0,
     code: 402,
     state: 3,
@@ -324,6 +353,7 @@ export function abortedRow(row: PendingRow, stamp: Stamp): InspectionRow {
     end_time: stamp.created_utc,
     acquisition_ms: 0,
     processing_ms: 0,
+    boxes: null,
     detail: 'the station stopped before this part had its verdict',
   };
 }
@@ -356,5 +386,5 @@ export function sameVerdict(known: InspectionRow, verdict: Verdict): 'same' | 'o
     Object.entries(inspectionRow(verdict, { journal_seq: known.journal_seq, boot_id: known.boot_id, created_utc: known.created_utc })),
   );
   const then = new Map<string, unknown>(Object.entries(known));
-  return columns.inspections.every(([name]) => now.get(name) === then.get(name)) ? 'same' : 'other';
+  return [...columns.inspections, ...laterColumns.inspections].every(([name]) => now.get(name) === then.get(name)) ? 'same' : 'other';
 }

@@ -200,8 +200,18 @@ CREATE TRIGGER events_kept BEFORE DELETE ON events
 WHEN old.journal_seq > (SELECT value FROM meta WHERE name = 'prunedUpTo') BEGIN SELECT RAISE(ABORT, 'events is append-only'); END;
 `;
 
+const step3 = `
+-- the lot of a part is fixed when it opens: a part that a restart closes as Aborted keeps it
+ALTER TABLE pending ADD COLUMN lot TEXT NOT NULL DEFAULT '';
+`;
+
+const step4 = `
+-- where the picture showed something: at most 16 boxes, [[x,y,width,height], ...] in pixels of the full frame; null: none
+ALTER TABLE inspections ADD COLUMN boxes TEXT;
+`;
+
 /** Step n brings a file from user_version n to n + 1. */
-const steps: readonly string[] = [step1, step2];
+const steps: readonly string[] = [step1, step2, step3, step4];
 
 export const schemaVersion = steps.length;
 

@@ -1,20 +1,20 @@
 /** Which shift a moment belongs to, by the hours of this machine's time zone. */
+import { shiftAt, weekdays } from '../shifts';
 
 export interface Shift {
   /** Local day on which the shift began, YYYY-MM-DD: a night shift belongs to the evening before. */
   date: string;
-  /** 1 for the first of the configured starts. */
+  /** 1 for the first of the configured ones. */
   number: number;
 }
 
-/** @param starts 'HH:MM', ascending; null where there are none, or the moment is not one */
-export function shiftOf(utc: string, starts: readonly string[]): Shift | null {
+/** @param shifts 'HH:MM-HH:MM'; null where there are none, between them, or where the moment is none */
+export function shiftOf(utc: string, shifts: readonly string[]): Shift | null {
   const moment = new Date(utc);
-  if (starts.length === 0 || Number.isNaN(moment.getTime())) return null;
-  const time = `${two(moment.getHours())}:${two(moment.getMinutes())}`;
-  const begun = starts.findLastIndex((start) => start <= time);
-  const day = new Date(moment.getFullYear(), moment.getMonth(), moment.getDate() - (begun < 0 ? 1 : 0));
-  return { date: localDate(day), number: begun < 0 ? starts.length : begun + 1 };
+  if (Number.isNaN(moment.getTime())) return null;
+  // Whoever works on a day off works a shift all the same.
+  const found = shiftAt({ shifts, workdays: weekdays }, moment);
+  return found === null ? null : { date: localDate(found.begins), number: found.number };
 }
 
 /** Local time as a spreadsheet reads it. */

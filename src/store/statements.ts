@@ -29,14 +29,14 @@ export function prepare(db: Database.Database): Statements {
     getMeta: db.prepare('SELECT value FROM meta WHERE name = ?').pluck(),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (@name, @value)'),
     insert: {
-      // 34, 11 and 9 values by place, as `rowValues` gives them: by name, each would be looked up at each insert
-      inspections: db.prepare('INSERT INTO inspections VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+      // 35, 11 and 9 values by place, as `rowValues` gives them: by name, each would be looked up at each insert
+      inspections: db.prepare('INSERT INTO inspections VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
       images: db.prepare('INSERT INTO images VALUES (?,?,?,?,?,?,?,?,?,?,?)'),
       events: db.prepare('INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)'),
     },
     insertPending: db.prepare(`
       INSERT INTO pending VALUES (
-        @result_id, @seq, @part_id, @recipe, @recipe_number, @simulated, @opened_utc, @mono_ms, @clock_trusted, @boot_id
+        @result_id, @seq, @part_id, @recipe, @recipe_number, @simulated, @opened_utc, @mono_ms, @clock_trusted, @boot_id, @lot
       )`),
     deletePending: db.prepare('DELETE FROM pending WHERE result_id = ?'),
     isOpen: db.prepare(`

@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { reason, VerdictdError } from '../errors';
 import { readMark } from './highwater';
-import { highwaterName, imagesName } from './open';
+import { highwaterName, imagesName, pictureName } from './open';
 import { type AnyRow, openForReading, recordsAfter } from './read';
 import { anchorKind, genesis, recordHash } from './record';
 
@@ -68,7 +68,8 @@ export async function verifyLog(path: string, signal?: AbortSignal): Promise<Ver
         if (mark?.journalSeq === row.journal_seq && row.hash.toString('hex') !== mark.hash) {
           return bad(row.journal_seq, `the record is not the one ${highwaterName} remembers`);
         }
-        const picture = await pictureOf(record, path);
+        const picture = await pictureOf(record, path, signal);
+        if (picture === 'misnamed') return bad(row.journal_seq, 'it gives no name of a picture under images/');
         if (picture === 'swapped')
           return bad(row.journal_seq, `the picture ${record.table === 'images' ? record.row.name : ''} is not the one recorded`);
         if (picture !== null) result.pictures++;
@@ -149,15 +150,18 @@ function overtaken(db: Database.Database, journalSeq: number, rows: number): Anc
   return now?.journalSeq === journalSeq - 1 ? now : 'gap';
 }
 
-async function pictureOf(record: AnyRow, path: string): Promise<'same' | 'swapped' | 'missing' | null> {
+async function pictureOf(record: AnyRow, path: string, signal?: AbortSignal): Promise<'same' | 'swapped' | 'missing' | 'misnamed' | null> {
   if (record.table !== 'images') return null;
+  const { name, sha256 } = record.row;
+  if (!pictureName.test(name)) return 'misnamed'; // a log of somebody else's may name any file of this machine
   const hash = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(join(dirname(path), imagesName, record.row.name))) hash.update(chunk as Buffer);
+    for await (const chunk of createReadStream(join(dirname(path), imagesName, name), { signal })) hash.update(chunk as Buffer);
   } catch (thrown) {
+    if (signal?.aborted === true) throw new VerdictdError('ABORTED', `Stopped while the picture ${name} was read.`, { cause: thrown });
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
-    const what = `the picture ${record.row.name} cannot be read (${reason(thrown)})`;
+    const what = `the picture ${name} cannot be read (${reason(thrown)})`;
     throw new VerdictdError('LOG_UNAVAILABLE', `${what}. Check its permissions and the disk.`, { cause: thrown });
   }
-  return hash.digest('hex') === record.row.sha256 ? 'same' : 'swapped';
+  return hash.digest('hex') === sha256 ? 'same' : 'swapped';
 }

@@ -20,8 +20,9 @@ const methods = {
   },
   begin: ({ bootId, bootNumber }: { bootId: string; bootNumber: number }): LogStart & { notices: string[] } =>
     current().begin(bootId, bootNumber),
-  pending: (part: Part): void => current().pending(part),
+  pending: ({ part, lot }: { part: Part; lot: string }): void => current().pending(part, lot),
   commit: (verdict: Verdict): Written => current().commit(verdict),
+  commitAll: (verdicts: readonly Verdict[]): Written['existed'][] => current().commitAll(verdicts),
   image: (record: ImageRecord): void => current().image(record),
   event: ({ kind, detail }: { kind: string; detail: string }): void => current().note(kind, detail),
   label: (record: LabelRecord): number => current().label(record),

@@ -15,7 +15,7 @@ import { DeliveredMark } from './delivered';
 import { judgeEnding } from './ending';
 import { Highwater, type Mark, readMark } from './highwater';
 import { type Lived, live, type Reading } from './lived';
-import { explained, fileName, growWal, highwaterName, openForWriting, salvage } from './open';
+import { explained, fileName, growWal, highwaterName, openForWriting, pictureName, salvage } from './open';
 import { type AuditRecord, insertAudit, insertLabel, type LabelRecord } from './people';
 import { nextPrefix, type Removed, removePrefix } from './prefix';
 import { Presence } from './present';
@@ -49,6 +49,14 @@ export interface Written {
   hash: string;
   /** The part had this verdict already (a call repeated after its answer was lost), or another one. */
   existed: 'no' | 'same' | 'other';
+}
+
+export interface Prefix {
+  upTo: number; // journalSeq
+  most: number; // records at a time
+  keep: number; // newest records that stay
+  why: string;
+  owed?: number; // undelivered records that stay, the newest of them; left out: all
 }
 
 export class LogWriter {
@@ -153,13 +161,13 @@ export class LogWriter {
   }
 
   /** @throws VerdictdError INTERNAL when the number or the part is open or decided already */
-  pending(part: Part): void {
+  pending(part: Part, lot: string): void {
     const { sql } = this.ready();
     this.write(() => {
       if (sql.isOpen.get({ result_id: part.resultId, seq: part.seq }) !== undefined) {
         throw new VerdictdError('INTERNAL', `part ${part.resultId} (seq ${part.seq}) is in the log already: a part is opened once.`);
       }
-      sql.insertPending.run(pendingRow(part, this.bootId));
+      sql.insertPending.run(pendingRow(part, lot, this.bootId));
     });
     this.used(part.seq);
     this.markSoon();
@@ -182,6 +190,25 @@ export class LogWriter {
     return { journalSeq: this.tail.journalSeq, hash: this.tail.hash.toString('hex'), existed: 'no' };
   }
 
+  /**
+   * Verdicts that waited, in their order, in one transaction with one sync: all of them or none. One that has its row already gets
+   * no second one, and its answer tells.
+   * @throws VerdictdError INTERNAL when one of them breaks a rule of the log: written one by one, it is found
+   */
+  commitAll(verdicts: readonly Verdict[]): Written['existed'][] {
+    const { sql } = this.ready();
+    let existed: Written['existed'][] = [];
+    this.append(() => {
+      const known = verdicts.map(({ part }) => sql.byResult.get(part.resultId) as Hashed<InspectionRow> | undefined);
+      existed = verdicts.map((verdict, i) => (known[i] === undefined ? 'no' : sameVerdict(known[i], verdict)));
+      for (const { part } of verdicts) sql.deletePending.run(part.resultId);
+      const fresh = verdicts.filter((_, i) => known[i] === undefined);
+      return fresh.map((verdict): [Table, (stamp: Stamp) => Row] => ['inspections', (stamp) => inspectionRow(verdict, stamp)]);
+    });
+    for (const { part } of verdicts) this.used(part.seq);
+    return existed;
+  }
+
   /** Asked after a failure: one of its own must not hide the first. */
   private known(resultId: string): Hashed<InspectionRow> | undefined {
     try {
@@ -193,7 +220,7 @@ export class LogWriter {
 
   image(record: ImageRecord): void {
     const { sql } = this.ready();
-    if (!/^(?!.*\.\.)[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(record.name) || !/^[0-9a-f]{64}$/.test(record.sha256)) {
+    if (!pictureName.test(record.name) || !/^[0-9a-f]{64}$/.test(record.sha256)) {
       throw new VerdictdError('INTERNAL', `picture ${record.name}: expected a relative file name under images/ and a SHA-256 in hex.`);
     }
     if (sql.byResult.get(record.resultId) === undefined) {
@@ -214,7 +241,6 @@ export class LogWriter {
     this.write(() => db.pragma(`application_id = ${applicationId}`));
   }
 
-  /** The newest verdict under a number. `opened` is as it was written, by whichever run: see line/repetition.ts for its age. */
   /** @throws VerdictdError LABEL_REFUSED */
   label(record: LabelRecord): number {
     const { sql } = this.ready();
@@ -241,15 +267,20 @@ export class LogWriter {
   }
 
   /**
-   * Removes the oldest records up to `upTo`, `most` at a time, but never one that is still to be delivered nor one of the newest
-   * `keep`. What stays begins with an anchor: it says after which record, with which hash, and why.
+   * Removes the oldest records up to `upTo`, `most` at a time, but never one of the newest `keep`, nor one of the newest `owed` that
+   * are still to be delivered. What stays begins with an anchor: it says after which record, with which hash, why, and how many of
+   * those that went were never delivered.
    */
-  forget({ upTo, most, keep, why }: { upTo: number; most: number; keep: number; why: string }): Removed {
+  forget({ upTo, most, keep, why, owed = Number.POSITIVE_INFINITY }: Prefix): Removed {
     const { db, sql } = this.ready();
-    const least = Math.min(upTo, this.delivery.upTo, this.tail.journalSeq - Math.max(1, keep));
+    const free = Math.max(this.delivery.upTo, this.tail.journalSeq - owed);
+    const least = Math.min(upTo, free, this.tail.journalSeq - Math.max(1, keep));
     const end = nextPrefix(db, least, most);
-    if (end === null) return { rows: 0, more: false };
-    const detail = JSON.stringify({ journalSeq: end.journalSeq, hash: end.hash.toString('hex'), reason: why });
+    if (end === null) return { rows: 0, undelivered: 0, more: false };
+    const undelivered = Math.max(0, end.journalSeq - Math.max(this.delivery.upTo, this.pruned()));
+    this.highwater.writeSync(this.marked(0)); // a power cut must not bring back a mark that lies before the rows that go
+    const anchor = { journalSeq: end.journalSeq, hash: end.hash.toString('hex'), reason: why };
+    const detail = JSON.stringify(undelivered > 0 ? { ...anchor, undelivered } : anchor);
     let rows = 0;
     this.append(() => {
       rows = removePrefix(db, end.journalSeq);
@@ -258,9 +289,16 @@ export class LogWriter {
       sql.insertAudit.run({ ...audited, clock_trusted: utc.trusted ? 1 : 0 });
       return [['events', (stamp) => this.event(anchorKind, detail, stamp)]];
     });
-    return { rows, more: end.journalSeq < least };
+    this.delivery.move(end.journalSeq); // nobody waits for what is gone
+    return { rows, undelivered, more: end.journalSeq < least };
   }
 
+  /** The last record that was removed; 0: none was. */
+  private pruned(): number {
+    return Number(this.opened().sql.getMeta.get('prunedUpTo'));
+  }
+
+  /** The newest verdict under a number. `opened` is as it was written, by whichever run: see line/repetition.ts for its age. */
   find(seq: number): { verdict: Verdict; journalSeq: number; hash: string } | null {
     const { sql } = this.ready();
     const row = sql.bySeq.get(seq) as Hashed<InspectionRow> | undefined;
@@ -348,13 +386,22 @@ export class LogWriter {
    */
   private markSoon(): void {
     if (this.marking !== null) {
-      this.highwater.write(this.marked(0));
+      this.remember();
       return;
     }
     this.marking = setImmediate(() => {
       this.marking = null;
-      if (this.db !== null) this.highwater.write(this.marked(0));
+      if (this.db !== null) this.remember();
     });
+  }
+
+  /** The record is safe whatever becomes of its mark: where the disk refuses it, the next one tells as much. */
+  private remember(): void {
+    try {
+      this.highwater.write(this.marked(0));
+    } catch {
+      // an older mark than could be is never a wrong one
+    }
   }
 
   private write(work: () => void, guarded = true): void {

@@ -237,6 +237,10 @@ describe('backup and restore', () => {
     mkdirSync(join(target, '.restore'));
     writeFileSync(join(target, '.restore/moving'), '');
     await expect(start(target)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', message: expect.stringContaining('restore') });
+    const torn = join(dataDir(), 'torn.tar');
+    writeFileSync(torn, readFileSync(file).subarray(0, 20_000));
+    await expect(restore(torn, target, true)).rejects.toMatchObject({ code: 'BACKUP_REFUSED' });
+    await expect(start(target)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', message: expect.stringContaining('restore') });
     await restore(file, target, true);
     const again = await start(target);
     expect(again.started.lastSeq).toBe(20);

@@ -123,7 +123,7 @@ describe('verdictd log export', () => {
     expect(new Set(lines.slice(1, -1).map((line) => line.split(',')[0])).size).toBe(1205);
 
     const european = join(dir, 'lot.csv');
-    await verdictd('--data-dir', dir, '--set', 'line.shifts=00:00', 'log', 'export', european, '--lot', 'L8', '--decimal', 'comma');
+    await verdictd('--data-dir', dir, '--set', 'line.shifts=00:00-00:00', 'log', 'export', european, '--lot', 'L8', '--decimal', 'comma');
     const [head = '', first = '', second = '', end] = readFileSync(european, 'utf8').slice(1).split('\r\n');
     const cells = (line: string) => Object.fromEntries(head.split(';').map((name, i) => [name, line.split(';')[i]]));
     expect(cells(first)).toMatchObject({ score: '0,5', lot: 'L8', shift: '1', label: 'good', labelDescription: 'only dirt' });

@@ -55,6 +55,39 @@ describe('what the log does not take', () => {
     expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 2 });
   });
 
+  test('a verdict that is in the log as a pass waits until the event that takes it back is there too', async () => {
+    const dir = dataDir();
+    const { log } = await start(dir);
+    await log.commit(verdict(1));
+    const inside = log as unknown as {
+      hold(one: Verdict): void;
+      drain(most: number): Promise<void>;
+      client: { call(...args: unknown[]): unknown };
+    };
+    const { client } = inside;
+    const call = client.call.bind(client);
+    let refused = 0;
+    client.call = (method: unknown, ...rest: unknown[]) =>
+      method === 'event' && refused++ === 0 ? Promise.reject(new Error('disk full')) : call(method, ...rest);
+    inside.hold(verdict(1)); // its commit was not answered, and the gate was told no
+    await inside.drain(10).catch(() => undefined);
+    expect(log.unwritten.waiting).toBe(1);
+    await until(() => log.unwritten.waiting === 0);
+    await stop(log);
+    expect(query(dir, 'SELECT kind FROM events')).toEqual([{ kind: 'notReleased' }]);
+  });
+
+  test('the first verdict that is dropped because too many wait is told', () => {
+    const notices: string[] = [];
+    const log = new SqliteLog({ dir: dataDir(), bootId: bootName, notice: (text) => notices.push(text) });
+    const { hold } = log as unknown as { hold(one: Verdict): void };
+    for (let n = 1; n <= 1000; n++) hold.call(log, verdict(n));
+    expect(notices).toEqual([]);
+    for (let n = 1001; n <= 1010; n++) hold.call(log, verdict(n));
+    expect(notices).toEqual([expect.stringContaining('1000 verdicts wait')]);
+    expect(log.unwritten).toEqual({ waiting: 1000, dropped: 10 });
+  });
+
   test('a part opened or decided twice', async () => {
     const { log } = await start(dataDir());
     await log.open(part(1));
@@ -137,9 +170,12 @@ describe('what the log does not take', () => {
     },
   );
 
-  test('somebody holds the file: not acknowledged, written when it is free', async () => {
+  test('somebody holds the file: not acknowledged, written when it is free, and whoever delivers is told', async () => {
     const dir = dataDir();
-    const { log } = await start(dir);
+    const owed: number[] = []; // the outbox when it was told of
+    const { log } = await start(dir, {
+      caughtUp: () => void log.backlog(0, 10).then((entries) => owed.push(entries.length)),
+    });
     const db = new Database(path(dir));
     db.exec('BEGIN IMMEDIATE');
     await expect(log.commit(verdict(1))).rejects.toMatchObject({
@@ -152,8 +188,30 @@ describe('what the log does not take', () => {
     db.close();
     await until(() => log.unwritten.waiting === 0);
     expect((await log.find(1))?.verdict).toMatchObject({ evaluation: 1, released: 0, late: true, code: 502 });
+    expect(owed).toEqual([1]);
     await stop(log);
     expect(listVerdicts(path(dir), all)).toMatchObject([{ verdict: 'ERROR', code: 502 }]);
+  });
+
+  test.each([
+    ['the disk takes it again', false],
+    ['the station stops before', true],
+  ])('an event that takes a pass back waits until %s; one that does not is only refused', async (_, stopping) => {
+    const dir = dataDir();
+    const { log } = await start(dir);
+    const { part } = (await log.commit(verdict(1))).verdict;
+    const db = new Database(path(dir));
+    db.exec('BEGIN IMMEDIATE');
+    const taken = `${part.resultId} seq 1: decided ok, published ok 0`;
+    await expect(log.event('notReleased', taken)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect(log.event('lot', 'L8')).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    db.exec('ROLLBACK');
+    db.close();
+    const events = (): string[] => query<{ detail: string }>(dir, 'SELECT detail FROM events').map(({ detail }) => detail);
+    if (!stopping) await until(() => events().length > 0);
+    await stop(log);
+    expect(events()).toEqual([taken]);
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 2 });
   });
 });
 

@@ -24,13 +24,13 @@ describe('a line of CSV', () => {
 });
 
 describe('the shift of a moment', () => {
-  const starts = ['06:00', '14:00', '22:00'];
+  const shifts = ['06:00-14:00', '14:00-22:00', '22:00-06:00'];
   /** Local time of this machine, whatever its zone. */
   const local = (text: string): string => new Date(text).toISOString();
 
   test('none, where there are none or the moment is not one', () => {
     expect(shiftOf(local('2026-11-30T10:00'), [])).toBeNull();
-    expect(shiftOf('yesterday', starts)).toBeNull();
+    expect(shiftOf('yesterday', shifts)).toBeNull();
     expect(localTime('yesterday')).toBe('');
   });
 
@@ -42,7 +42,12 @@ describe('the shift of a moment', () => {
     ['2026-12-01T05:59', '2026-11-30', 3],
     ['2027-01-01T00:00', '2026-12-31', 3],
   ])('%s belongs to shift of %s, number %i', (moment, date, number) => {
-    expect(shiftOf(local(moment), starts)).toEqual({ date, number });
+    expect(shiftOf(local(moment), shifts)).toEqual({ date, number });
+  });
+
+  test('between shifts there is none', () => {
+    expect(shiftOf(local('2026-11-30T14:00'), ['06:00-14:00'])).toBeNull();
+    expect(shiftOf(local('2026-11-29T10:00'), ['06:00-14:00'])).toEqual({ date: '2026-11-29', number: 1 }); // a Sunday, worked all the same
   });
 
   test('local time', () => {

@@ -26,6 +26,7 @@ describe('journal entries', () => {
         code: 102,
         released: 0,
         provider: 'p'.repeat(400),
+        boxes: Array.from({ length: 40 }, () => ({ x: 1e9, y: 65535.4, width: 65535, height: 65535 })),
         timings: { startTime: stamp.created_utc, endTime: stamp.created_utc, acquisitionDuration: 1e9 / 3, processingDuration: 1e9 / 7 },
       },
       { partId: 'Z'.repeat(32), recipe: { id: 'r'.repeat(32), number: 65535 } },
@@ -36,10 +37,19 @@ describe('journal entries', () => {
     expect(payload).toMatch(/^[\x20-\x7e]+,"verdict":"UNDECIDED"}$/);
     const entry = JSON.parse(payload) as Record<string, unknown>;
     expect(entry).toMatchObject({ score: 65534, limit: 0, age: 65535, late: 0, verdict: 'UNDECIDED' });
+    expect(entry.boxes).toEqual(Array(16).fill([65535, 65535, 65535, 65535]));
     expect(String(entry.detail)).toMatch(/^(\u{10ffff})+$/u);
 
     const event = eventEntry({ ...eventRow('k'.repeat(300), '\u0000'.repeat(9000), 1, true, stamp), ...hashes });
     expect(Buffer.byteLength(event.payload) + historical).toBeLessThanOrEqual(entryLimit);
+  });
+
+  test('boxes that somebody altered into something else are left out', () => {
+    const row = { ...inspectionRow(verdict(1), stamp), ...hashes };
+    for (const boxes of ['', '{', '7', '[[1,2,3],"x",null,[1,2,3,4.5]]']) {
+      expect(JSON.parse(verdictEntry({ ...row, boxes }).payload)).toMatchObject({ boxes: [] });
+    }
+    expect(JSON.parse(verdictEntry({ ...row, boxes: '[[1,2,3,4]]' }).payload)).toMatchObject({ boxes: [[1, 2, 3, 4]] });
   });
 
   test('a verdict says what the contract asks, under these names', () => {
@@ -77,6 +87,7 @@ describe('journal entries', () => {
       lot: 'L7',
       frameId: 1007,
       probabilities: { normal: 0.75, anomaly: 0.25 },
+      boxes: [],
       ep: 'cpu',
       image: 'P0000000000007',
       hash: 'ff'.repeat(32),
@@ -153,6 +164,18 @@ describe('the writer dies', () => {
     expect(notices.join()).toContain('started again');
     expect(query(dir, 'SELECT DISTINCT boot_id FROM inspections')).toEqual([{ boot_id: 'boot1' }]);
     expect(await verifyLog(join(dir, 'log.db'))).toMatchObject({ ok: true, rows: 5 });
+  });
+
+  test('and the stop comes before it was started again: what waited is written all the same', async () => {
+    const dir = dataDir();
+    const { log } = await start(dir);
+    await fill(log, 1, 3);
+    await killWorker(log);
+    await expect(log.commit(verdict(4))).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await stop(log);
+    expect(log.unwritten).toEqual({ waiting: 0, dropped: 0 });
+    expect(query(dir, 'SELECT seq, code, late FROM inspections WHERE seq = 4')).toEqual([{ seq: 4, code: 502, late: 1 }]);
+    expect(await verifyLog(join(dir, 'log.db'))).toMatchObject({ ok: true, rows: 4 });
   });
 });
 

@@ -26,6 +26,7 @@ const rules: RetentionRules = {
   minFreeBytes: 0,
   keepDays: 120,
   keepRows: 1e9,
+  outbox: 1e9,
 };
 
 /** A station's life that goes on as the test says. */
@@ -44,8 +45,12 @@ class Life {
   read = (): Reading => this.reading;
 }
 
+let dropped = 0; // records that went undelivered
 function retention(dir: string, log: SqliteLog, life: Life, over: Partial<RetentionRules> = {}, newestKept = 1): Retention {
-  const options = { dir, rules: { ...rules, ...over }, newestKept };
+  const told = (records: number): void => {
+    dropped += records;
+  };
+  const options = { dir, rules: { ...rules, ...over }, newestKept, dropped: told };
   return new Retention(options, log, systemClock, kept.diagnostics, life.read);
 }
 
@@ -80,6 +85,30 @@ async function sixParts(dir: string): Promise<{ log: SqliteLog; life: Life }> {
   for (let n = 1; n <= 6; n++) await picture(dir, log, n);
   return { log, life: new Life() };
 }
+
+test('a clock that is set is in the log at the next look, once; one that goes on is not', async () => {
+  const dir = dataDir();
+  const { log } = await start(dir);
+  const life = new Life();
+  const sweeper = retention(dir, log, life);
+  await sweeper.sweep();
+  await sweeper.look();
+  const steps = () => query(dir, "SELECT detail FROM events WHERE kind = 'clockStep' ORDER BY journal_seq");
+  const went = (ms: number, set = 0) => life.set({ wall: life.read().wall + ms + set, mono: life.read().mono + ms });
+  went(10_000);
+  await sweeper.look();
+  went(10_000, 50_000); // within what clocks may drift
+  await sweeper.look();
+  expect(steps()).toEqual([]);
+  went(10_000, -3_600_000);
+  await sweeper.look();
+  await sweeper.look();
+  expect(steps()).toEqual([{ detail: 'the wall clock was set by -3550 s' }]);
+  went(10_000, 3_600_000);
+  await sweeper.look();
+  expect(steps()).toHaveLength(2);
+  await stop(log);
+});
 
 describe('pictures', () => {
   test('a clock that jumps, and files the log knows nothing of: nothing is deleted', async () => {
@@ -197,8 +226,8 @@ describe('records', () => {
     life.pass(100);
     await retention(dir, log, life, { keepDays: 1 }, 1000).sweep();
     expect(first(dir)).toBe(1); // too few are left
-    expect(await log.forget({ upTo: 1e9, most: 10, keep: -5, why: 'test' })).toEqual({ rows: 10, more: true }); // never all of them
-    expect(await log.forget({ upTo: 1e9, most: 1000, keep: -5, why: 'test' })).toEqual({ rows: 8, more: false });
+    expect(await log.forget({ upTo: 1e9, most: 10, keep: -5, why: 'test' })).toEqual({ rows: 10, undelivered: 0, more: true }); // never all of them
+    expect(await log.forget({ upTo: 1e9, most: 1000, keep: -5, why: 'test' })).toEqual({ rows: 8, undelivered: 0, more: false });
     await stop(log);
     expect(await verifyLog(path(dir))).toMatchObject({ ok: true });
   });
@@ -239,6 +268,25 @@ describe('records', () => {
     expect(first(dir)).toBe(201);
     await stop(log);
     expect(await verifyLog(path(dir))).toMatchObject({ ok: true, begins: { after: 200 } });
+  });
+
+  test('what the broker never took stays; above log.outbox the oldest go, counted, and delivery goes on behind them', async () => {
+    const dir = dataDir();
+    mkdirSync(join(dir, 'images'));
+    const { log } = await start(dir);
+    await fill(log, 1, 300);
+    await log.delivered(20);
+    dropped = 0;
+    await retention(dir, log, new Life(), { keepRows: 100, outbox: 1000 }).sweep();
+    expect([first(dir), dropped]).toEqual([21, 0]); // 20 were delivered; 280 wait, and may
+    await retention(dir, log, new Life(), { keepRows: 100, outbox: 150 }).sweep();
+    const anchors = query<{ detail: string }>(dir, "SELECT detail FROM events WHERE kind = 'anchor' ORDER BY journal_seq");
+    expect(JSON.parse(anchors.at(-1)?.detail ?? '{}')).toMatchObject({ reason: 'more than 100 records', undelivered: dropped });
+    expect(dropped).toBe(first(dir) - 21);
+    expect(dropped).toBeGreaterThan(100);
+    expect((await log.backlog(0, 1))[0]?.journalSeq).toBe(first(dir));
+    await stop(log);
+    expect(await verifyLog(path(dir))).toMatchObject({ ok: true });
   });
 
   test('the table lets nothing go that was not announced, and more than announced is found', async () => {

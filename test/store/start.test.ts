@@ -5,14 +5,34 @@ import { monotonicMs } from '../../src/clock';
 import { bootId, bootNumberOf, ResultIds } from '../../src/line/ids';
 import type { LogStart } from '../../src/ports';
 import { SqliteLog } from '../../src/store/log';
-import { columns } from '../../src/store/record';
+import { columns, laterColumns } from '../../src/store/record';
 import { verifyLog } from '../../src/store/verify';
-import { bootName, clean, dataDir, fill, part, query, start, stop, verdict } from './support/station';
+import { bootName, clean, dataDir, fill, part, query, start, stop, tamper, verdict } from './support/station';
 
 afterAll(clean);
 
 const path = (dir: string): string => join(dir, 'log.db');
 const opening = (dir: string): Promise<unknown> => new SqliteLog({ dir, bootId: bootName }).start(new AbortController().signal);
+
+test('a log from before boxes is brought up to date; its hashes are what they were', async () => {
+  const dir = dataDir();
+  const first = await start(dir);
+  await fill(first.log, 1, 5);
+  await stop(first.log);
+  const db = new Database(path(dir));
+  db.exec('ALTER TABLE inspections DROP COLUMN boxes');
+  db.pragma('user_version = 3');
+  db.close();
+  const { log } = await start(dir);
+  const boxes = [{ x: 16, y: 0, width: 65535, height: 9 }];
+  await log.commit(verdict(6, { evaluation: 2, code: 101, released: 0, boxes }));
+  expect((await log.find(6))?.verdict.boxes).toEqual(boxes);
+  expect((await log.find(5))?.verdict).not.toHaveProperty('boxes');
+  await stop(log);
+  expect(await verifyLog(path(dir))).toMatchObject({ ok: true, rows: 6 });
+  tamper(dir, (file) => file.exec('UPDATE inspections SET boxes = NULL WHERE seq = 6'));
+  expect(await verifyLog(path(dir))).toMatchObject({ ok: false });
+});
 
 describe('places and files that cannot be a log', () => {
   test('a data directory that cannot be made', async () => {
@@ -216,7 +236,7 @@ describe('what an earlier run left', () => {
     const first = await start(dir);
     await fill(first.log, 1, 2);
     const waiting = part(3);
-    await first.log.open(waiting);
+    await first.log.open(waiting, 'L3');
     await first.log.open(part(4, { simulated: true }));
     await stop(first.log); // with both still open
     const second = await start(dir);
@@ -227,6 +247,7 @@ describe('what an earlier run left', () => {
       state: 3,
       code: 402,
       released: 0,
+      lot: 'L3',
       part: { partId: 'A3', opened: waiting.opened }, // as written: whoever asks works out whether it is young
     });
     const entries = (await second.log.backlog(2, 10)).map((entry) => JSON.parse(entry.payload) as Record<string, unknown>);
@@ -330,7 +351,7 @@ describe('the file', () => {
         row.name,
         row.type.toLowerCase(),
       ]);
-      expect(names).toEqual([...columns[table], ['prev_hash', 'blob'], ['hash', 'blob']]);
+      expect(names).toEqual([...columns[table], ['prev_hash', 'blob'], ['hash', 'blob'], ...laterColumns[table]]);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { recordsAfter } from '../../src/store/read';
@@ -132,6 +132,41 @@ describe('log verify on a log that somebody changed', () => {
       }
     });
     expect(await verifyLog(path(dir))).toMatchObject({ ok: false, firstBad: { journalSeq: 18 } });
+  });
+
+  test('a picture whose name leads out of images/: not read, whatever it holds', async () => {
+    const dir = await made();
+    const name = '../P0000000000006.jpg';
+    writeFileSync(join(dir, 'P0000000000006.jpg'), 'crack');
+    tamper(dir, (db) => {
+      let prev: Buffer | null = null;
+      for (const record of recordsAfter(db, 13, 100)) {
+        const { table } = record;
+        const row = record.row.journal_seq === 14 ? { ...record.row, name } : record.row;
+        const hash = recordHash(table, row as typeof record.row, prev ?? row.prev_hash);
+        if (row.journal_seq === 14) db.prepare('UPDATE images SET name = ? WHERE journal_seq = 14').run(name);
+        const update = {
+          inspections: 'UPDATE inspections SET prev_hash = ?, hash = ? WHERE journal_seq = ?',
+          images: 'UPDATE images SET prev_hash = ?, hash = ? WHERE journal_seq = ?',
+          events: 'UPDATE events SET prev_hash = ?, hash = ? WHERE journal_seq = ?',
+        }[table];
+        db.prepare(update).run(prev ?? row.prev_hash, hash, row.journal_seq);
+        prev = hash;
+      }
+    });
+    const { ok, firstBad } = await verifyLog(path(dir));
+    expect([ok, firstBad?.journalSeq, firstBad?.reason]).toEqual([false, 14, expect.stringContaining('no name of a picture')]);
+  });
+
+  test('a picture without end is given up when the check is', async () => {
+    const dir = await made();
+    const picture = join(dir, 'images', 'P0000000000006.jpg');
+    rmSync(picture);
+    symlinkSync('/dev/zero', picture);
+    const end = new AbortController();
+    const checking = verifyLog(path(dir), end.signal);
+    setTimeout(() => end.abort(), 100);
+    await expect(checking).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
   test('the picture of a reject swapped for another', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { monotonicMs } from '../../../src/clock';
 import type { LogStart, Part, Verdict } from '../../../src/ports';
-import { SqliteLog } from '../../../src/store/log';
+import { SqliteLog, type SqliteLogOptions } from '../../../src/store/log';
 
 const made: string[] = [];
 
@@ -27,9 +27,9 @@ export interface Running {
   notices: string[];
 }
 
-export async function start(dir: string): Promise<Running> {
+export async function start(dir: string, more: Partial<SqliteLogOptions> = {}): Promise<Running> {
   const notices: string[] = [];
-  const log = new SqliteLog({ dir, bootId: bootName, notice: (text) => notices.push(text) });
+  const log = new SqliteLog({ dir, bootId: bootName, notice: (text) => notices.push(text), ...more });
   const started = await log.start(new AbortController().signal);
   return { log, started, notices };
 }
