@@ -9,8 +9,8 @@ export interface Whitening {
   full: boolean;
 }
 
-/** Weight of the identity in the shrunk correlation. */
-const shrinkage = 0.02;
+/** Weight of the identity in the shrunk correlation. Less lets directions in which the shots hardly differ, mostly noise, speak too loudly. */
+const shrinkage = 0.1;
 /** Least variance of a feature, as a share of the mean variance: a feature that never moved must not shout. */
 const varianceFloor = 1e-3;
 /** Beyond this dimension a covariance from a few shots is noise, and costly. */

@@ -16,7 +16,7 @@ async function version(text: string): Promise<Bundle> {
   const copy = join(dir, `v${text}`);
   cpSync(defaultBundleDir(), copy, { recursive: true });
   const path = join(copy, 'manifest.json');
-  writeFileSync(path, readFileSync(path, 'utf8').replace('"version": "1.0.0"', `"version": "${text}"`));
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/"version": "[^"]+"/, `"version": "${text}"`));
   return await loadBundle(copy);
 }
 

@@ -34,3 +34,20 @@ export function gaborPairs(orientations: number, wavelength: number, size: numbe
   }
   return bank;
 }
+
+/**
+ * For each of `angles` orientations the pairs of gaborPairs beginning with its own: group g holds the even filters at angles g, g+1, ...
+ * (modulo `angles`), then the odd ones. [2*angles*angles,1,size,size].
+ */
+export function turnedPairs(angles: number, wavelength: number, size: number): Float32Array {
+  const pairs = gaborPairs(angles, wavelength, size);
+  const one = size * size;
+  const out = new Float32Array(angles * pairs.length);
+  for (let group = 0, at = 0; group < angles; group++)
+    for (let phase = 0; phase < 2; phase++)
+      for (let turn = 0; turn < angles; turn++, at += one) {
+        const from = (phase * angles + ((group + turn) % angles)) * one;
+        out.set(pairs.subarray(from, from + one), at);
+      }
+  return out;
+}

@@ -1,6 +1,7 @@
 /**
  * The texture model as an ONNX graph: a fixed filter bank, nothing learned. A picture of 256 x 256 becomes 32 x 32 patch
- * tokens. A stand-in that runs from a fresh checkout, not AD-CLIP: it sees texture, edges and colour, not what a thing is.
+ * tokens: a scattering transform of two orders (scattering.ts) with local statistics. A stand-in that runs from a fresh checkout, not
+ * AD-CLIP: it sees texture, edges and colour, not what a thing is.
  *
  * Without a bank the score can only say how far a picture's oddest patches lie from the average patch of the same picture.
  */
@@ -13,7 +14,6 @@ import {
   concat,
   conv,
   div,
-  log,
   maxPool,
   mul,
   neg,
@@ -24,62 +24,28 @@ import {
   sqrt,
   sub,
 } from '../../onnx/ops';
-import { gaborPairs, quantum } from './filters';
-
-/** Chosen on good parts with pasted defects only (never on test pictures). */
-export const texture = {
-  size: 256, // px, side of the input
-  cell: 8, // px a patch
-  orientations: 8,
-  levels: 2, // full and half resolution
-  wavelength: 3.5, // px of each level
-  kernel: 9, // px
-  floor: 0.01, // added to an energy before its logarithm
-  top: 0.003, // share of the patches whose mean is the score
-  sigma: 4, // px, smoothing of the map
-} as const;
-
-export const grid = texture.size / texture.cell;
+import { quantum } from './filters';
+import { compress, scattering } from './scattering';
+import { grid, texture } from './settings';
 
 /** Luma (ITU-R BT.601) and two opponent colours, from RGB. */
 const opponent = Float32Array.of(0.299, 0.587, 0.114, 0.5, -0.5, 0, 0.25, 0.25, -0.5);
 
-/** Input `image` [1,3,256,256] in -1..1; outputs `score` [1], `map` [1,256,256], `tokens` [1,1024,80]. */
+/** Input `image` [1,3,256,256] in -1..1; outputs `score` [1], `map` [1,256,256], `tokens` [1,1024,120]. */
 export function textureGraph(): Graph {
   const graph = new Graph('texture');
   const image = graph.input('image', 'float32', [1, 3, texture.size, texture.size]);
   const colour = conv(image, graph.weight('opponent', [3, 3, 1, 1], opponent), null);
   const luma = slice(colour, 1, 0, 1);
-  const features = concat([...gaborEnergies(luma), ...statistics(colour, luma)], 1);
-  const around = averagePool(padEdge(features, 1), { kernel: [3, 3] });
+  const features = concat([...scattering(luma), ...statistics(colour, luma)], 1);
+  const { around: side } = texture;
+  const around = averagePool(padEdge(features, (side - 1) / 2), { kernel: [side, side] });
   const tokens = toTokens(concat([features, around], 1));
   const map = oddness(tokens);
   graph.output('score', topMean(reshape(map, [1, grid * grid]), texture.top));
   graph.output('map', upsample(map, texture.size, texture.size, { alignCorners: false, sigma: texture.sigma }, quantum));
   graph.output('tokens', tokens);
   return graph;
-}
-
-const compress = (energy: Value): Value => log(add(energy, texture.floor));
-
-/** Log energies of every orientation and level, mean and maximum over windows half as wide again as a patch. */
-function gaborEnergies(luma: Value): Value[] {
-  const { graph } = luma;
-  const { orientations, kernel } = texture;
-  const parts: Value[] = [];
-  let level = luma;
-  for (let l = 0; l < texture.levels; l++) {
-    if (l > 0) level = averagePool(level, { kernel: [2, 2], stride: 2 });
-    const filters = graph.weight(`gabor_${l}`, [2 * orientations, 1, kernel, kernel], gaborPairs(orientations, texture.wavelength, kernel));
-    const response = conv(padEdge(level, (kernel - 1) / 2), filters, null);
-    const even = slice(response, 1, 0, orientations);
-    const odd = slice(response, 1, orientations, 2 * orientations);
-    const energy = sqrt(add(add(mul(even, even), mul(odd, odd)), 1e-6));
-    const cell = texture.cell / 2 ** l;
-    const window = { kernel: [1.5 * cell, 1.5 * cell], stride: cell, pad: cell / 4 } as const;
-    parts.push(compress(averagePool(energy, window)), compress(maxPool(energy, window)));
-  }
-  return parts;
 }
 
 /** Mean and log standard deviation of luma and colours, greatest and least luma, of each patch. */

@@ -6,7 +6,8 @@ import { sha256 } from '../../hash';
 import { manifestName, modelName } from '../load';
 import { type Manifest, manifestSchema } from '../manifest';
 import { goldenPicture, storedPng } from './golden';
-import { grid, texture, textureGraph } from './graph';
+import { textureGraph } from './graph';
+import { grid, texture } from './settings';
 
 const mean = 0.5;
 const std = 0.5;
@@ -20,11 +21,11 @@ export async function makeTexture(dir: string): Promise<Manifest> {
   const picture = goldenPicture(texture.size);
   const files = { [modelName]: model, [goldenName]: storedPng(picture, texture.size, texture.size) };
   const probed = await probe(model, picture);
-  const { size, cell, orientations, levels, wavelength, kernel, floor, top, sigma } = texture;
+  const { size, cell, orientations, angles, levels, wavelength, kernel, around, floor, top, sigma } = texture;
   const manifest = manifestSchema.parse({
     format: 1,
     name: 'texture',
-    version: '1.0.0',
+    version: '2.0.0',
     method: 'texture',
     kind: 'texture',
     bootstrap: true,
@@ -37,9 +38,11 @@ export async function makeTexture(dir: string): Promise<Manifest> {
         'Bootstrap model: a fixed filter bank, nothing learned, no AD-CLIP. Without a recipe its score says only how far the oddest patches lie from the average patch of the same picture; teach a recipe to judge parts.',
       cell,
       orientations,
+      angles,
       levels,
       wavelength,
       kernel,
+      around,
       floor,
       bankDistance: 'whitened',
       bankTop: top,
