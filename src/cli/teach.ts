@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { loadBundle } from '../bundle/load';
 import type { Bundle } from '../bundle/manifest';
-import { decodeImage } from '../camera/images';
+import { decodeImage, readImage } from '../camera/images';
 import { listImages } from '../camera/list';
 import { systemClock } from '../clock';
 import { VerdictdError } from '../errors';
@@ -18,6 +18,7 @@ import { type TeachDeps, type TeachOptions, type TeachReport, teach } from '../r
 import type { Context } from './context';
 import { integer, number, slug } from './options';
 import { addRegionOptions, type RegionOptions, regionRules } from './region_options';
+import { sayDoubts } from './teach_doubts';
 import { liveShots, teachLive } from './teach_live';
 
 interface Options extends RegionOptions {
@@ -46,9 +47,10 @@ export function fileParts(paths: readonly string[], input: InputSpec): GoodPart[
   return paths.map((name) => ({
     name,
     async read() {
-      const picture = await decodeImage(name);
+      const file = await readImage(name);
+      const picture = await decodeImage(file, name);
       const { tensor, quality } = await preprocess(picture, input);
-      return { tensor, quality, picture };
+      return { tensor, quality, picture, file };
     },
   }));
 }
@@ -135,8 +137,10 @@ async function run(context: Context, options: Options): Promise<void> {
   }
 }
 
-function say({ io }: Context, { recipe, number: wire, shots, limit, provisional, warnings }: TeachReport, { manifest }: Bundle): void {
-  for (const warning of warnings) io.err(`warning: ${warning}`);
+function say(context: Context, report: TeachReport, { manifest }: Bundle): void {
+  const { io } = context;
+  const { recipe, number: wire, shots, limit, provisional } = report;
+  sayDoubts(context, report);
   const model = manifest.bootstrap ? `${manifest.name}, a bootstrap model` : manifest.name;
   io.out(
     `recipe ${recipe} (number ${wire}) taught from ${shots} shots with ${model}: limit ${limit.toFixed(3)}${provisional ? ', provisional' : ''}`,

@@ -1,12 +1,13 @@
 /** `verdictd teach --live`: the next parts of the running station become shots; a person sees each and may throw it out. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { reason } from '../errors';
+import { reason, VerdictdError } from '../errors';
 import type { TeachReport } from '../recipe/teach';
 import type { Shot, TeachStatus } from '../station/teaching';
 import type { Context } from './context';
 import { actor } from './records';
 import { askStation } from './running';
+import { sayDoubts } from './teach_doubts';
 
 export const liveShots = 8;
 const lookEvery = 200; // ms
@@ -39,8 +40,9 @@ export async function teachLive(context: Context, { recipe, shots, heldOut, keep
         if (io.json) io.outJson(shot);
         else io.err(wordsOf(shot, status));
         if (!shot.kept || questions === null) continue;
-        const answer = await questions.question(`shot ${shot.n}: keep or discard? [K/d] `, { signal });
-        if (/^d/i.test(answer.trim())) await call('teach.discard', { n: shot.n });
+        const answer = await asked(questions, `shot ${shot.n}: keep or discard? (q gives the lesson up) [K/d/q] `, signal);
+        if (/^q/i.test(answer)) throw givenUp();
+        if (/^d/i.test(answer)) await call('teach.discard', { n: shot.n });
       }
       const now = await call<TeachStatus>('teach.status');
       if (now.state === 'complete' && now.seen.every(({ n }) => told.has(n))) break;
@@ -48,7 +50,7 @@ export async function teachLive(context: Context, { recipe, shots, heldOut, keep
     }
     const report = await call<TeachReport>('teach.commit', { by: actor(by) });
     over = true;
-    for (const warning of report.warnings) io.err(`warning: ${warning}`);
+    sayDoubts(context, report);
     const { limit, provisional } = report;
     if (io.json) io.outJson(report);
     else io.out(`recipe ${recipe} (number ${number}) taught and in force: limit ${limit.toFixed(3)}${provisional ? ', provisional' : ''}`);
@@ -61,6 +63,24 @@ export async function teachLive(context: Context, { recipe, shots, heldOut, keep
       );
     }
   }
+}
+
+/** What was typed. Throws ABORTED where the terminal is closed instead: Ctrl-C and Ctrl-D at the question, or it went away. */
+async function asked(questions: Interface, question: string, signal: AbortSignal): Promise<string> {
+  let shut = (): void => undefined;
+  const closed = new Promise<never>((_, reject) => {
+    shut = () => reject(givenUp());
+    questions.once('close', shut);
+  });
+  try {
+    return (await Promise.race([questions.question(question, { signal }), closed])).trim();
+  } finally {
+    questions.off('close', shut);
+  }
+}
+
+function givenUp(): VerdictdError {
+  return new VerdictdError('ABORTED', 'The lesson was given up: nothing of it is kept, and what was in force is again.');
 }
 
 function wordsOf({ n, kept, words }: Shot, { taken, shots, heldOut }: TeachStatus): string {

@@ -116,19 +116,27 @@ export function nearestSquared(queries: Value, chunks: readonly BankChunk[], nam
   });
 }
 
+/** Rows and columns copied at a time. */
+const block = 32;
+
 /** Rows from..to as columns, each with -|b|^2/2 below it: [d+1, to-from]. */
 function extendedColumns(rows: Float32Array, d: number, from: number, to: number): Float32Array {
   const count = to - from;
   const columns = new Float32Array((d + 1) * count);
-  for (let b = 0; b < count; b++) {
-    let norm = 0;
-    for (let i = 0; i < d; i++) {
-      const value = rows[(from + b) * d + i] ?? 0;
-      columns[i * count + b] = value;
-      norm += value * value;
-    }
-    columns[d * count + b] = -norm / 2;
-  }
+  const norms = new Float64Array(count);
+  // in blocks that stay in the cache: one side or the other is read across
+  for (let b0 = 0; b0 < count; b0 += block)
+    for (let i0 = 0; i0 < d; i0 += block)
+      for (let b = b0; b < Math.min(count, b0 + block); b++) {
+        let norm = norms[b] ?? 0;
+        for (let i = i0, at = (from + b) * d + i0; i < Math.min(d, i0 + block); i++, at++) {
+          const value = rows[at] ?? 0;
+          columns[i * count + b] = value;
+          norm += value * value;
+        }
+        norms[b] = norm;
+      }
+  for (let b = 0; b < count; b++) columns[d * count + b] = -(norms[b] ?? 0) / 2;
   return columns;
 }
 

@@ -44,6 +44,12 @@ export function elements(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/** A loop: `every` with a callback takes six times as long, and banks are large. */
+function finite(data: Float32Array): boolean {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  return true;
+}
+
 /** A mistake of the programmer who builds a graph; it never depends on what a user does. */
 export class GraphError extends Error {
   override readonly name = 'GraphError';
@@ -69,7 +75,7 @@ export class Graph {
   constant(name: string, type: DataType, shape: Shape, data: Data): Value {
     if (data.length !== elements(shape)) throw new GraphError(`constant ${name}: ${data.length} numbers for shape [${shape.join()}]`);
     if (data.BYTES_PER_ELEMENT !== dataTypes[type].bytes) throw new GraphError(`constant ${name}: ${type} wants other elements`);
-    if (data instanceof Float32Array && !data.every(Number.isFinite)) throw new GraphError(`constant ${name} holds NaN or infinity`);
+    if (data instanceof Float32Array && !finite(data)) throw new GraphError(`constant ${name} holds NaN or infinity`);
     const value = this.value(this.claim(name), type, shape);
     const tensor = new Message()
       .ints(TensorField.dims, shape)

@@ -50,16 +50,17 @@ export function lookOf(tensor: Float32Array, input: InputSpec): Look {
 function cellsOf(tensor: Float32Array, { width, height, mean, std }: InputSpec): Float32Array {
   const sums = new Float64Array(side * side);
   const counts = new Float64Array(side * side);
-  const plane = width * height;
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor((y * side) / height) * side;
-    for (let x = 0; x < width; x++) {
-      const at = y * width + x;
-      let grey = 0;
-      for (let c = 0; c < 3; c++) grey += (tensor[c * plane + at] ?? 0) * (std[c] ?? 1) + (mean[c] ?? 0);
-      const cell = row + Math.floor((x * side) / width);
-      sums[cell] = (sums[cell] ?? 0) + grey;
-      counts[cell] = (counts[cell] ?? 0) + 3;
+  const column = Int32Array.from({ length: width }, (_, x) => Math.floor((x * side) / width));
+  for (let c = 0, at = 0; c < 3; c++) {
+    const gain = std[c] ?? 1;
+    const offset = mean[c] ?? 0;
+    for (let y = 0; y < height; y++) {
+      const row = Math.floor((y * side) / height) * side;
+      for (let x = 0; x < width; x++, at++) {
+        const cell = row + (column[x] ?? 0);
+        sums[cell] = (sums[cell] ?? 0) + (tensor[at] ?? 0) * gain + offset;
+        counts[cell] = (counts[cell] ?? 0) + 1;
+      }
     }
   }
   return Float32Array.from(sums, (sum, i) => (255 * sum) / Math.max(1, counts[i] ?? 0));

@@ -12,17 +12,18 @@ export class BankRunner {
     this.client.start();
   }
 
-  async open(path: string): Promise<void> {
-    await this.client.call('open', { path, threads: this.threads });
+  /** `model`: its bytes, copied; without, `name` is the path of its file. */
+  async open(name: string, model?: Uint8Array): Promise<void> {
+    await this.client.call('open', { name, threads: this.threads, ...(model === undefined ? {} : { model }) });
   }
 
   /** Outputs by name for the tokens of one picture, one array a tap in the manifest's order. The tokens are copied. */
-  async run(path: string, tokens: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
-    return await this.client.call('run', { path, tokens: [...tokens] });
+  async run(name: string, tokens: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
+    return await this.client.call('run', { name, tokens: [...tokens] });
   }
 
-  async close(path: string): Promise<void> {
-    await this.client.call('close', { path });
+  async close(name: string): Promise<void> {
+    await this.client.call('close', { name });
   }
 
   async end(): Promise<void> {

@@ -10,20 +10,20 @@ function opened(): Banks {
 }
 
 const methods = {
-  async open({ path, threads }: { path: string; threads: number }): Promise<null> {
+  async open({ name, threads, model }: { name: string; threads: number; model?: Uint8Array }): Promise<null> {
     banks ??= new Banks(threads);
-    await banks.open(path);
+    await banks.open(name, model);
     return null;
   },
-  async run({ path, tokens }: { path: string; tokens: Float32Array[] }): Promise<Moved<Record<string, Float32Array>>> {
-    const outputs = await opened().run(path, tokens);
+  async run({ name, tokens }: { name: string; tokens: Float32Array[] }): Promise<Moved<Record<string, Float32Array>>> {
+    const outputs = await opened().run(name, tokens);
     return new Moved(
       outputs,
       Object.values(outputs).map(({ buffer }) => buffer as ArrayBuffer),
     );
   },
-  async close({ path }: { path: string }): Promise<null> {
-    await banks?.close(path);
+  async close({ name }: { name: string }): Promise<null> {
+    await banks?.close(name);
     return null;
   },
 };

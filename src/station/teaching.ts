@@ -13,7 +13,7 @@ import type { Engine } from '../inspect/engine';
 import { gate } from '../inspect/quality';
 import type { Job } from '../line/job';
 import type { Report } from '../line/line';
-import type { Findings, Frame, Ms, Plan } from '../ports';
+import type { CameraValues, Findings, Frame, Ms, Plan } from '../ports';
 import type { Model } from '../preparation';
 import { type Look, oddFraming } from '../recipe/look';
 import { oddShots, Reader, type Sample } from '../recipe/shots';
@@ -51,7 +51,11 @@ export interface TeachingDeps {
   model: Model;
   /** What the camera takes frames under now; null: nothing yet. */
   frames(): Plan | null;
+  /** What the recipe must bring back of the camera, where frames are taken under `asked`. Throws CAMERA_FAILED where it is not up. */
+  values(asked: CameraValues, signal: AbortSignal): Promise<CameraValues>;
 }
+
+type InProgress = Lesson & { number: number; plan: Plan };
 
 /** Parts of one lesson: what they hold in memory is bounded by it (0.8 MB each at 256 px). */
 export const mostParts = 128;
@@ -65,7 +69,7 @@ interface Seen extends Shot {
 let lastPlan = 0;
 
 export class Teaching {
-  private lesson: (Lesson & { number: number; plan: Plan }) | null = null;
+  private lesson: InProgress | null = null;
   /** Of the last lesson: its last parts may still be under way. */
   private plan: Plan | null = null;
   private seen: Seen[] = [];
@@ -92,10 +96,10 @@ export class Teaching {
     const { width, height, resize, fit, mean, std } = model.bundle.manifest.input;
     const input = { width, height, resize, fit, mean, std };
     const frames = this.deps.frames();
-    // Another product's camera values must not be learned under; those of the recipe, where it has any, are.
+    // Another product's camera values must not be learned under: the recipe's own, where there is one, else the configuration's.
     const camera = await readRecipe(join(recipesDir(dataDir), recipe), recipe).then(
       (file) => file.camera,
-      () => frames?.camera ?? {},
+      () => ({}),
     );
     const id =
       frames !== null && JSON.stringify([frames.input, frames.camera]) === JSON.stringify([input, camera]) ? frames.id : --lastPlan;
@@ -152,24 +156,19 @@ export class Teaching {
 
   /**
    * Builds the recipe in a worker and puts it in the store. Throws TEACH_REFUSED where shots are missing or cannot make one; the lesson
-   * goes on then.
+   * goes on then, as where the camera cannot be asked for its values (CAMERA_FAILED).
    */
   async commit(): Promise<TeachReport> {
-    const { lesson } = this;
-    if (lesson === null || this.building) throw refused(lesson === null ? 'nothing is being taught' : 'the recipe is being built already');
-    const parts = this.seen.flatMap(({ kept, sample, n }) => {
-      return kept && sample !== null
-        ? [{ name: `live part ${n}`, read: async () => ({ ...sample, tensor: Float32Array.from(sample.tensor) }) }]
-        : [];
+    const lesson = this.ready();
+    const parts = this.samples().map(({ sample, n }) => {
+      return { name: `live part ${n}`, read: async () => ({ ...sample, tensor: Float32Array.from(sample.tensor) }) };
     });
-    if (parts.length < lesson.shots) {
-      throw refused(`${parts.length} of ${lesson.shots} shots were taken. Show more good parts, or abort`);
-    }
     const { config, engine, model, dataDir } = this.deps;
     const { symmetry, falseReject } = config.recipe.teach;
     const teacher = new Teacher(config.inference.threads);
     this.building = true;
     try {
+      const camera = await this.deps.values(lesson.plan.camera, this.end.signal);
       teacher.start();
       const { report } = await teacher.teach(
         {
@@ -180,7 +179,7 @@ export class Teaching {
           shots: lesson.shots,
           symmetry,
           falseReject,
-          camera: lesson.plan.camera as Camera,
+          camera: camera as Camera,
         },
         { embed: async (data) => (await engine.embed(model.job, { data })).taps.map((tap) => tap.data), signal: this.end.signal },
       );
@@ -191,6 +190,15 @@ export class Teaching {
       this.building = false;
       await teacher.end();
     }
+  }
+
+  /** Throws TEACH_REFUSED where `commit` would, for want of a lesson or of shots: asked before anything is written about it. */
+  ready(): InProgress {
+    const { lesson } = this;
+    if (lesson === null || this.building) throw refused(lesson === null ? 'nothing is being taught' : 'the recipe is being built already');
+    const { length } = this.samples();
+    if (length < lesson.shots) throw refused(`${length} of ${lesson.shots} shots were taken. Show more good parts, or abort`);
+    return lesson;
   }
 
   /** Throws away what was shown. Throws TEACH_REFUSED where nothing is taught, or it is being built. */
@@ -212,6 +220,10 @@ export class Teaching {
 
   stop(): void {
     this.end.abort();
+  }
+
+  private samples() {
+    return this.seen.flatMap(({ kept, sample, n }) => (kept && sample !== null ? [{ sample, n }] : []));
   }
 
   private taken(): number {
