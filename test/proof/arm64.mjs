@@ -5,7 +5,7 @@
 // Not here: what needs better-sqlite3, sharp or onnxruntime (their arm64 builds are the station's, not this check's).
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDriver, missing, must, root, shadow } from './shadow.mjs';
+import { buildDriver, missing, must, ofCamera, root, shadow } from './shadow.mjs';
 import { Tally } from './tally.mjs';
 
 const target = 'aarch64-linux-gnu';
@@ -56,7 +56,7 @@ try {
   const runner = { env: { ...process.env, RUNNER: qemu.join(' ') } };
   tally.run('arm64: the fake camera library', process.execPath, [join(root, 'test/fake-spinnaker/check.mjs'), fake], runner);
   const tests = ['native/bayer', 'native/loader', 'native/misuse', 'native/pushed', 'native/quality', 'native/resize', 'native/teardown'];
-  for (const name of [...tests, 'spinnaker/camera']) {
+  for (const name of [...tests, ...ofCamera]) {
     tally.run(`arm64: test/${name}`, starter, ['test/proof/run.cjs', join(folder, 'test', `${name}.test.js`), '--slow', slow], options);
   }
   tally.run(

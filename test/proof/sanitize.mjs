@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDriver, buildFake, missing, must, root, shadow } from './shadow.mjs';
+import { buildDriver, buildFake, missing, must, ofCamera, root, shadow } from './shadow.mjs';
 import { Tally } from './tally.mjs';
 
 const tally = new Tally();
@@ -42,7 +42,7 @@ function address() {
 
   const tests = [
     ...['bayer', 'loader', 'misuse', 'pushed', 'quality', 'resize', 'teardown'].map((name) => [`native/${name}`, true]),
-    ['spinnaker/camera', true],
+    ...ofCamera.map((name) => [name, true]),
     // Their processes load libraries of others (pictures, inference, database) whose leaks at the end are not ours to list.
     ['spinnaker/doctor', false],
     ['spinnaker/cli', false],

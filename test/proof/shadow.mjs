@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const require = createRequire(import.meta.url);
 
+/** The tests of a camera that load nothing but the addon and the fake library, below test/. */
+export const ofCamera = ['contract', 'library', 'settings', 'faults', 'cable', 'lines', 'pairing'].map((name) => `spinnaker/${name}`);
+
 /** Runs a command; throws with its output when it fails. */
 export function must(command, args, options = {}) {
   const done = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 28, ...options });
@@ -31,15 +34,22 @@ function nodeGyp() {
   return found;
 }
 
+function javascript(ts, source) {
+  const compilerOptions = { target: 'es2023', module: 'commonjs', esModuleInterop: true, inlineSourceMap: false };
+  const { outputText } = ts.transpileModule(source, { compilerOptions });
+  // A comment goes with the import below it, where that is of types only; this one run.cjs reads.
+  const environment = /^\/\*\* @jest-environment .*\*\/\n/.exec(source)?.[0] ?? '';
+  return outputText.startsWith(environment) ? outputText : environment + outputText;
+}
+
 /** TypeScript below `from` as CommonJS below each of `to`; every other file of the tests goes along. */
 function transpile(from, ...to) {
   const ts = require('typescript');
-  const compilerOptions = { target: 'es2023', module: 'commonjs', esModuleInterop: true, inlineSourceMap: false };
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath ?? entry.path, entry.name);
     const below = path.slice(from.length + 1);
-    const text = entry.name.endsWith('.ts') ? ts.transpileModule(readFileSync(path, 'utf8'), { compilerOptions }).outputText : null;
+    const text = entry.name.endsWith('.ts') ? javascript(ts, readFileSync(path, 'utf8')) : null;
     for (const folder of to) {
       mkdirSync(dirname(join(folder, below)), { recursive: true });
       if (text === null) cpSync(path, join(folder, below));

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 
 #include "backends/spinnaker.h"
+#include "camera/monotonic.h"
 #include "driver.h"
 
 namespace driver {
@@ -75,7 +76,7 @@ void session(const Fake& fake, const std::string& library, int frames, bool pull
       fired++;
       if (!consumer.wait(fired)) break;
       if (i % 16 == 0) static_cast<void>(thread.health());
-      if (i % 5 == 0) thread.post(++request, AcceptCommand{milliseconds(2)});
+      if (i % 5 == 0) thread.post(++request, AcceptCommand{monotonic_ms(), monotonic_ms() + 1000, milliseconds(2)});
     }
     CHECK(consumer.frames() > 0);
     CHECK(consumer.faults() > 0);
