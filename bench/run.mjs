@@ -13,9 +13,11 @@ const benches = [
   ['preprocess', 'Bayer frame to tensor, against OpenCV', [at('preprocess.mjs')]],
   ['camera', '42 full-size frames a second, trigger to slot', [at('camera.mjs')]],
   ['store', 'commit of a verdict, bytes written', [at('store.mjs')]],
+  ['plc', 'acks and results at 30 parts a second, beside a draining journal', [at('plc.mjs')]],
   ['model', 'a full-size CLIP bundle: build, inference, PyTorch', [at('model.mjs')]],
   ['detection', 'the default bundle on real parts', [at('detection.mjs')]],
   ['teach', 'what a bank costs in time, and thinning in AUROC', [at('teach.mjs')]],
+  ['shots', 'is a defective part among the shots named', [at('shots.mjs')]],
   ['recipe', 'a switch of the recipe on a running station', [at('recipe.mjs')]],
   ['promise', 'a false-reject promise over 200 draws', [at('promise.mjs')]],
 ];

@@ -10,8 +10,7 @@ test.each(truthTable.map((row) => [row.name, row] as const))('%s', (_name, { rul
 
 test('the table opens the gate and keeps it shut for every reason there is', () => {
   const met = new Set(truthTable.flatMap(({ decisions }) => decisions.map((one) => (one.gate === 'reject' ? one.reason : one.gate))));
-  // An open part that left without `acquired` is rejected at once, so that a late one meets no open part.
-  expect([...rejections, 'open', 'revoked'].filter((one) => !met.has(one as Rejection))).toEqual(['acquiredLate']);
+  expect([...rejections, 'open', 'revoked'].filter((one) => !met.has(one as Rejection))).toEqual([]);
 });
 
 test('payloads that are no message read as -1, never as a yes', () => {

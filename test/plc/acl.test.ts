@@ -65,7 +65,7 @@ const name = (text: string) => (hasMosquitto ? text : `${text} (${noMosquitto})`
 withMosquitto(name('a wrong password: one line that says so, and no end of trying'), async () => {
   const { diagnostics, lines } = keptDiagnostics();
   const wrong = join(dir, 'wrong');
-  writeFileSync(wrong, 'nonsense');
+  writeFileSync(wrong, 'nonsense', { mode: 0o600 });
   const { link } = makeLink(url, { base, username: 'rig-station1', passwordFile: wrong }, { diagnostics });
   await link.start(never);
   await until('a warning', () => lines.length > 0);

@@ -4,7 +4,10 @@ import type { Worker } from 'node:worker_threads';
 import { connect } from 'mqtt';
 import { systemClock } from '../../src/clock';
 import { EmbeddedBroker } from '../../src/plc/broker';
+import type { BrokerMethods } from '../../src/plc/broker_worker';
 import { FrameMeter } from '../../src/plc/frame_meter';
+import type { WorkerClient } from '../../src/threads';
+import { FakeClock } from '../fakes/clock';
 import { keptDiagnostics, Listener, never, pause, quiet, soon, until } from './support';
 
 const open: EmbeddedBroker[] = [];
@@ -108,6 +111,30 @@ test('its thread dies: the station lives, the broker comes back on the same port
   }
   expect(lines.filter((line) => line.msg.includes('fell'))).toHaveLength(2);
   await listener.end();
+});
+
+test('a thread that dies while it is being started again: one more try, and the broker comes back', async () => {
+  const clock = new FakeClock();
+  const broker = new EmbeddedBroker({ host: '127.0.0.1', port: 0 }, clock, quiet);
+  open.push(broker);
+  const port = await broker.start(never);
+  const { worker } = broker as unknown as { worker: Pick<WorkerClient<BrokerMethods>, 'call' | 'running'> & { worker: Worker | null } };
+  const listen = worker.call.bind(worker);
+  let tries = 0;
+  worker.call = ((name: 'listen', args: { host: string; port: number }) => {
+    if (name === 'listen' && ++tries === 1) void worker.worker?.terminate(); // in the middle of its start
+    return listen(name, args);
+  }) as typeof worker.call;
+  await worker.worker?.terminate();
+  await until('it is given up for dead', () => !worker.running);
+  for (let i = 0; i < 200 && !(tries >= 2 && worker.running); i++) {
+    await clock.advance(250);
+    await pause(10);
+  }
+  await serves(`mqtt://127.0.0.1:${port}`);
+  await clock.advance(60_000);
+  await pause(50);
+  await serves(`mqtt://127.0.0.1:${port}`);
 });
 
 test('the frame meter follows packets cut anywhere and knows lengths that lie', () => {

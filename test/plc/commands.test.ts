@@ -1,8 +1,10 @@
 /** Commands over a real broker, and a second rig under one name. */
 import { Code } from '../../src/codes';
 import { CommandRefused, Commands } from '../../src/line/commands';
+import { CommandDoor } from '../../src/plc/command_door';
 import type { MqttLink } from '../../src/plc/link';
-import { base, brokers, Listener, makeLink, never, operational, soon, type TestBroker, until } from './support';
+import { FakeClock, settle } from '../fakes/clock';
+import { base, brokers, keptDiagnostics, Listener, makeLink, never, operational, pause, soon, type TestBroker, until } from './support';
 
 const [[, make] = ['', () => Promise.reject(new Error('no broker'))]] = brokers;
 let broker: TestBroker;
@@ -120,4 +122,68 @@ test('replay: the stretch asked for, in order, as history', async () => {
   const heard = plc.of('journal').map((text) => JSON.parse(text) as { journalSeq: number; isHistorical: number });
   expect(heard.map(({ journalSeq }) => journalSeq)).toEqual(entries.slice(10, 80).map(({ journalSeq }) => journalSeq));
   expect(heard.every(({ isHistorical }) => isHistorical === 1)).toBe(true);
+});
+
+test('a command that takes longer than a minute is done once, however often it is repeated meanwhile; it is known for a minute after', async () => {
+  const clock = new FakeClock();
+  const said: string[] = [];
+  let runs = 0;
+  let end: () => void = () => undefined;
+  const run = async () => {
+    runs++;
+    await new Promise<void>((resolve) => (end = resolve));
+    return { ok: 1 as const, code: Code.ok };
+  };
+  const door = new CommandDoor(run, clock, (payload) => said.push(payload));
+  const say = () => door.receive(Buffer.from('{"id":7,"cmd":21}'), false);
+  say();
+  await clock.advance(61_000);
+  say();
+  await clock.advance(61_000);
+  expect(runs).toBe(1);
+  end();
+  await clock.advance(59_000);
+  say();
+  await settle();
+  expect([runs, said.length]).toEqual([1, 3]);
+  await clock.advance(2_000);
+  say();
+  await settle();
+  expect(runs).toBe(2);
+});
+
+test('what the broker does not let the station read is said, and no state calls it ready where the heartbeat does not', async () => {
+  for (const [refused, says] of [
+    ['cmd', 'its commands'],
+    ['trigger', 'its trigger topic'],
+  ] as const) {
+    const { diagnostics, lines } = keptDiagnostics();
+    const { link } = makeLink(broker.url, {}, { diagnostics, command: () => Promise.resolve({ ok: 1 as const, code: Code.ok }) });
+    links.push(link);
+    link.state(operational);
+    await link.start(never);
+    const { wire } = link as unknown as { wire: { subscribe(topics: readonly string[], qos: 0 | 1): Promise<boolean> } };
+    const subscribe = wire.subscribe.bind(wire);
+    wire.subscribe = async (topics, qos) => (await subscribe(topics, qos)) && !topics.includes(`${base}/${refused}`);
+    plc.heard.length = 0;
+    await until('connected', () => link.connected());
+    await until('a state and a heartbeat', () => plc.of('state').length > 0 && plc.of('heartbeat').length > 0);
+    expect(lines.filter(({ level }) => level >= 50).map(({ msg }) => msg)).toEqual([expect.stringContaining(says)]);
+    const ready = (topic: string) => (JSON.parse(plc.of(topic).at(-1) ?? '{}') as { ready: number; code: number }).ready;
+    expect([ready('state'), ready('heartbeat')]).toEqual(refused === 'cmd' ? [1, 1] : [0, 0]);
+    await link.stop(soon());
+  }
+});
+
+test('a replay under way when the station stops is refused, not left open', async () => {
+  const entries = [{ journalSeq: 1, type: 'verdict' as const, payload: '{"journalSeq":1,"verdict":"FAIL"}' }];
+  const link = await up({}, { entries: (after) => Promise.resolve(entries.slice(after)) });
+  const { wire } = link as unknown as { wire: { send(): boolean } };
+  wire.send = () => true; // a broker that confirms nothing
+  let told = '';
+  const asked = link.replay(1, 1).catch((thrown: unknown) => (told = String(thrown)));
+  await pause(10);
+  await link.stop(soon());
+  await Promise.race([asked, pause(50)]);
+  expect(told).toContain('ask again');
 });

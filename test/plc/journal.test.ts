@@ -118,6 +118,21 @@ test('live and history: found at start, waited long, or fresh', async () => {
   await journal.stop(soon());
 });
 
+test('what an earlier run left is history, also where parts of this one come before it was sent', async () => {
+  const outbox = new ListOutbox();
+  const row = (bootId: string) => `{"journalSeq":1,"type":"event","bootId":"${bootId}","detail":"\\"bootId\\":\\"now\\""}`;
+  outbox.add(3);
+  for (const [i, entry] of outbox.entries.entries()) entry.payload = row(i < 2 ? 'before' : 'now');
+  const wire: string[] = [];
+  const send = (payload: string, acked: () => void) => wire.push(payload) > 0 && setImmediate(acked) !== null;
+  const journal = new Journal(outbox, send, systemClock, quiet, () => 'now');
+  journal.poke(); // a part of this run
+  journal.resume();
+  await until('all', () => wire.length === 3);
+  expect(wire.map((payload) => (JSON.parse(payload) as { isHistorical: number }).isHistorical)).toEqual([1, 1, 0]);
+  await journal.stop(soon());
+});
+
 test('a new process begins with what was not delivered', async () => {
   const outbox = new ListOutbox();
   outbox.add(60);

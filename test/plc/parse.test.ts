@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { parsePlcHeartbeat, parseTrigger } from '../../src/plc/parse';
+import { parseCommand, parsePlcHeartbeat, parseTrigger } from '../../src/plc/parse';
 
 const parse = (text: string) => parseTrigger(Buffer.from(text, 'utf8'));
 const bad = (seq: number) => ({ bad: 205, seq });
@@ -131,4 +131,41 @@ test('the PLC heartbeat is a counter or nothing', () => {
   const beat = (text: string) => parsePlcHeartbeat(Buffer.from(text));
   for (const text of ['', 'x', '-1', '1.5', '4294967296', '1;2', '{"hb":1}', '1'.repeat(65)]) expect(beat(text)).toBeNull();
   expect([beat('0'), beat(' +0017\r\n\0'), beat('4294967295')]).toEqual([0, 17, 4294967295]);
+});
+
+test('4 KB of blanks, wherever they stand, cost no more than 4 KB of anything else', () => {
+  const blanks = ' '.repeat(4000);
+  const spent = (text: string): number => {
+    const payload = Buffer.from(text);
+    const began = process.cpuUsage();
+    for (let i = 0; i < 20; i++) {
+      parseTrigger(payload);
+      parseCommand(payload);
+    }
+    const { user, system } = process.cpuUsage(began);
+    return user + system;
+  };
+  const plain = `{"seq":5,"partId":"${'x'.repeat(4000)}"}`;
+  spent(plain);
+  // A ratio, with room: what is quadratic here is a thousand times slower.
+  const most = 50 * Math.max(spent(plain), spent(plain), 100);
+  const hostile = [
+    `x${blanks}x`,
+    `5;A${blanks}x`,
+    `5;A;${blanks}x`,
+    `5;A;3${blanks}x`,
+    `{"seq":5,"partId":"A${blanks}x"}`,
+    `{"seq":5${blanks}x}`,
+    `{"id":5,"cmd":2,"arg":"A${blanks}x"}`,
+    `${'0'.repeat(2000)}${' '.repeat(2000)}x`,
+  ];
+  for (const text of hostile) expect([text.slice(0, 30), spent(text) < most]).toEqual([text.slice(0, 30), true]);
+});
+
+test('a partId or an argument beyond 256 characters is refused, blanks included', () => {
+  expect(parse(`5;A${' '.repeat(250)};3`)).toEqual({ seq: 5, partId: 'A', recipeId: 3 });
+  expect(parse(`5;A${' '.repeat(256)};3`)).toEqual(bad(5));
+  expect(parse(`{"seq":5,"partId":"A${' '.repeat(256)}"}`)).toEqual(bad(5));
+  expect(parseCommand(Buffer.from(`{"id":1,"cmd":2,"arg":"3${' '.repeat(255)}"}`))).toEqual({ id: 1, cmd: 2, arg: '3' });
+  expect(parseCommand(Buffer.from(`{"id":1,"cmd":2,"arg":"3${' '.repeat(256)}"}`))).toBeNull();
 });

@@ -108,6 +108,20 @@ test('the referee sees one verdict let two parts through', () => {
   expect([one, two]).toEqual([null, 'part 2 (seq 7) was accepted by the verdict that let part 1 (seq 7) through']);
 });
 
+test('what the referees remember of accepted parts is bounded, the newest of it', () => {
+  const claims = new Map<string, string>();
+  const referee = new Referee({ tResult: 1500 }, claims);
+  for (let seq = 1; seq <= 1000; seq++) {
+    referee.standing(seq);
+    referee.triggered(seq, seq, '', 1000);
+    referee.heard('acquired', JSON.stringify({ v: 1, seq }));
+    referee.heard('result', encodeResult({ ...good, seq, partId: '', resultId: `R${seq}` }));
+    expect(referee.accepted(seq, 1200)).toBeNull();
+  }
+  expect(claims.size).toBeLessThanOrEqual(256);
+  expect([claims.has('R1'), claims.has('R1000')]).toEqual([false, true]);
+});
+
 let broker: TestBroker;
 const cleanup: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {

@@ -10,6 +10,9 @@ const files: Record<Dialect, string> = { iec: 'verdict_gate.st', scl: 'verdict_g
 const dialects = Object.keys(files) as Dialect[];
 const read = (dialect: Dialect): Block => readBlock(readFileSync(join(packageRoot, 'docs/plc', files[dialect]), 'utf8'), dialect);
 
+/** `Reason` of the blocks from 1 on: 4 was given to one that cannot come, and is left out. */
+const numbered = [...rejections.slice(0, 3), undefined, ...rejections.slice(3)];
+
 /** What the PLC programmer wires for an event; positions of another part are no inputs of this instance. */
 function inputsOf(input: Input, seq: Value): Record<string, Value> {
   switch (input.kind) {
@@ -46,7 +49,7 @@ function decided(instance: Instance): Decision[] {
   const decisions: Decision[] = [];
   if (open) decisions.push({ seq, gate: 'open' });
   if (revoke) decisions.push({ seq, gate: 'revoked', code });
-  const name = rejections[reason - 1];
+  const name = numbered[reason - 1];
   if (reject === (name === undefined)) throw new Error(`Reject ${reject} with reason ${reason}`);
   if (reject && name !== undefined) decisions.push({ seq, gate: 'reject', reason: name, code });
   if (decisions.length === 0 && seq !== 0) throw new Error('a number without a decision');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Code, codes } from '../../src/codes';
+import { type Code, codes, watchAlarms } from '../../src/codes';
 import { packageRoot } from '../../src/package';
 import * as wire from '../../src/plc/topics';
 import type { StateName } from '../../src/ports';
@@ -168,6 +168,25 @@ test('docs/mqtt.md carries the tables of the code', () => {
   const between = (mark: string) => page.split(`<!-- ${mark} in src/plc/topics.ts -->\n`)[1]?.split('\n<!-- end -->')[0];
   expect(between('topics: made by topicTableMarkdown()')).toBe(wire.topicTableMarkdown());
   expect(between('codes: made by codeTableMarkdown()')).toBe(wire.codeTableMarkdown());
+  expect(between('alarms: made by watchAlarmTableMarkdown()')).toBe(wire.watchAlarmTableMarkdown());
+});
+
+test('stats: the watch stands last; drift is signed, and 0 while there is no baseline', () => {
+  const counts = { triggers: 1, ok: 1, ng: 0, undecided: 0, errors: 0, timeMin: 1, timeAvg: 1, timeMax: 1 };
+  const watch = { rejectsInRow: 2, sinceReject: 0, baselineMissing: 7, journalDropped: 4 };
+  const text = wire.encodeStats({ ...counts, watch: { ...watch, drift: { score: -0.7994, brightness: 1e9, sharpness: null } } });
+  expect(text.startsWith(wire.encodeStats(counts).slice(0, -1))).toBe(true);
+  expect(JSON.parse(text)).toMatchObject({ ...watch, driftScore: -799, driftBrightness: 32767, driftSharpness: 0 });
+  const still = wire.encodeStats({ ...counts, watch: { ...watch, drift: { score: -0.0001, brightness: null, sharpness: null } } });
+  expect(still).toContain('"driftScore":0,');
+});
+
+test('alarms of the watch have numbers of their own: no verdict can carry one', () => {
+  for (const code of Object.keys(watchAlarms)) expect(Object.keys(codes)).not.toContain(code);
+  for (const [code, { name, text }] of Object.entries(watchAlarms))
+    expect(wire.encodeAlarm(Number(code) as keyof typeof watchAlarms, name, text)).toBe(
+      `{"v":1,"code":${code},"name":"${name}","text":"${text}"}`,
+    );
 });
 
 test('stats: what the camera says of itself stands behind the keys of the first version; integers only, whatever it says', () => {
