@@ -8,6 +8,22 @@ export function monotonicMs(): Ms {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
+/** Node runs a longer timer at once. */
+const longestTimer: Ms = 2 ** 31 - 1;
+
+/** True when `work` was done within `ms`; what is late goes on alone. Rejects as `work` does in time. */
+export async function within(work: Promise<unknown>, ms: Ms, clock: Pick<Clock, 'now' | 'at'> = systemClock): Promise<boolean> {
+  let cancel: Cancel = () => undefined;
+  const late = new Promise<boolean>((resolve) => {
+    cancel = clock.at(clock.now() + Math.min(ms, longestTimer), () => resolve(false));
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    cancel();
+  }
+}
+
 /** A wall clock before this moment cannot be right: it is when this line was written. */
 const notBefore = Date.UTC(2026, 10, 1);
 

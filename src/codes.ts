@@ -59,5 +59,37 @@ export const Code = Object.fromEntries(Object.entries(codes).map(([number, row])
   [N in CodeName]: { [C in Code]: (typeof codes)[C]['name'] extends N ? C : never }[Code];
 };
 
+/**
+ * Alarms that no verdict carries: what goes on for a while on a line that nobody watches. Their numbers are none of the reasons above;
+ * they stand on `alarm/<code>` alone.
+ */
+export const watchAlarms = {
+  801: { name: 'rejectsInRow', text: 'many rejects one after another', fix: 'look at the last pictures: parts, light, fixture, recipe' },
+  802: { name: 'noReject', text: 'no reject for a long time: perfect, or blind', fix: 'show a part known to be bad' },
+  803: { name: 'noTrigger', text: 'no trigger during a shift', fix: 'check the PLC and its link, or line.shifts' },
+  804: {
+    name: 'scoreDrift',
+    text: 'scores of good parts have drifted',
+    fix: 'compare new good parts with the shots; teach again if they changed',
+  },
+  805: { name: 'brightnessDrift', text: 'brightness of good parts has drifted', fix: 'check lamp, window and aperture; clean them' },
+  806: {
+    name: 'focusDrift',
+    text: 'sharpness of good parts has drifted',
+    fix: 'check focus, window, vibration and the distance of the parts',
+  },
+  807: {
+    name: 'journalDropped',
+    text: 'journal records were removed undelivered',
+    fix: 'bring the broker back; they are gone, and counted',
+  },
+} as const satisfies Record<number, { name: string; text: string; fix: string }>;
+
+export type WatchAlarm = keyof typeof watchAlarms;
+export type AlarmCode = Code | WatchAlarm;
+
+/** Every alarm there can be: those of a reason, and those of the watch. */
+export const alarms: Readonly<Record<AlarmCode, { name: string; text: string; fix: string }>> = { ...codes, ...watchAlarms };
+
 /** The word people read everywhere. */
 export type Word = 'PASS' | 'FAIL' | 'UNDECIDED' | 'ERROR';

@@ -125,10 +125,21 @@ export interface Camera {
   /** Software trigger: one exposure, which comes out of `exposures()` as exactly one frame or fault. Rejects when the camera cannot take one. */
   fire(): Promise<void>;
   health(): CameraHealth;
-  /** The part that was last looked at is accepted: energises the camera's accept output for its pulse, where one is wired. */
-  accept?(): Promise<void>;
+  /**
+   * The part that was last looked at is accepted: energises the camera's accept output for its pulse, where one is wired. Rejects where
+   * it could not be done by `by` (monotonic): the output stays at rest, as it would rise for another part.
+   */
+  accept?(by: Ms): Promise<void>;
   /** Ends the stream and gives every buffer back; resolves by `by` whatever the hardware does. */
   stop(by: Ms): Promise<void>;
+}
+
+/** px of the whole picture. */
+export interface Box {
+  x: number; // left edge
+  y: number; // upper edge
+  width: number;
+  height: number;
 }
 
 /** What the model found in one frame. */
@@ -186,6 +197,8 @@ export interface Verdict {
   frameId: number | null;
   mapMax: number | null;
   probabilities: { normal: number; anomaly: number } | null;
+  /** Anomalous regions, strongest first, at most 16; absent where the part is no FAIL and no UNDECIDED. */
+  boxes?: readonly Box[];
   provider: string;
   bundle: string; // sha256, hex
   config: string; // sha256, hex
@@ -224,8 +237,8 @@ export interface LogStart {
 
 export interface Log {
   start(signal: AbortSignal): Promise<LogStart>;
-  /** Pending row: the part exists, whatever happens next. */
-  open(part: Part): Promise<void>;
+  /** Pending row: the part exists, and is of this lot, whatever happens next. */
+  open(part: Part, lot?: string): Promise<void>;
   /** One transaction: verdict row, outbox row, pending row gone. Resolves after fsync. */
   commit(verdict: Verdict): Promise<Committed>;
   /** A picture written after the verdict has left. */
@@ -305,4 +318,18 @@ export interface Stats {
   timeMax: number;
   /** How the camera is; absent before there is one. */
   camera?: CameraHealth;
+  /** How the line has been going lately; see watch/. */
+  watch?: WatchFigures;
+}
+
+/** What the watch over the line has found so far. */
+export interface WatchFigures {
+  rejectsInRow: number;
+  sinceReject: number; // parts
+  /** Good parts that the control charts have still to learn from; 0: they judge. */
+  baselineMissing: number;
+  /** Journal records that were removed undelivered, since start. */
+  journalDropped: number;
+  /** How far good parts are from their baseline by now, in standard deviations of single parts; null: not known yet. */
+  drift: Record<'score' | 'brightness' | 'sharpness', number | null>;
 }

@@ -6,6 +6,7 @@ import { tensorOf } from './camera/pushed';
 import type { Config } from './config/load';
 import { cameras } from './config/schema';
 import { reason, VerdictdError } from './errors';
+import { placer } from './inspect/boxes';
 import type { Engine } from './inspect/engine';
 import { gate } from './inspect/quality';
 import type { Job } from './line/job';
@@ -51,7 +52,7 @@ export async function openModel({
 
 /** What parts of this recipe are judged with. */
 export function jobOf(plan: Plan, recipe: Recipe, bundle: Bundle, config: Config, provider: () => string): Job {
-  const { limit, reference } = recipe.file;
+  const { limit, reference, regions } = recipe.file;
   const { wrongPart, wrongPartMargin } = config.recipe;
   return {
     plan,
@@ -60,6 +61,7 @@ export function jobOf(plan: Plan, recipe: Recipe, bundle: Bundle, config: Config
     limit,
     gate: (quality) => gate(quality, reference, config.quality),
     provider,
+    boxes: placer(limit.value, regions),
     ...(wrongPart === 'off' ? {} : { wrongPartMargin }),
   };
 }

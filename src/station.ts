@@ -39,7 +39,9 @@ import { Lot } from './station/lot';
 import { serveRecords } from './station/records';
 import { Rooms } from './station/rooms';
 import { serveRecipes } from './station/serving';
+import { serveWatch, watchOf } from './station/watching';
 import { SqliteLog } from './store/log';
+import type { Watch } from './watch/watch';
 
 export interface StationOptions {
   config: Config;
@@ -83,6 +85,7 @@ export class Station {
   private disk: Disk | null = null;
   private lot: Lot | null = null;
   private readonly life: Life;
+  private readonly watch: Watch;
   private readonly born: Ms;
   /** What commands on this machine may ask; rooms add to it. */
   readonly calls = new Calls();
@@ -103,8 +106,15 @@ export class Station {
     this.facts = firstFacts(config.trigger.source === 'freeRun');
     this.commands = stationCommands({
       ...{ clock, facts: this.facts, line: () => this.line, changed: () => this.refresh(), clearStats: () => this.tally.clear() },
+      acknowledge: () => this.watch.acknowledge(),
       code: () => this.state.code,
       replay: (from, to) => this.link?.replay(from, to) ?? Promise.reject(new Error('the station is still starting')),
+    });
+    this.watch = watchOf(config, options.dataDir, {
+      ...{ clock, diagnostics, alarm: (code, on) => this.link?.alarm(code, on), event: (kind, detail) => this.noted(kind, detail) },
+      operational: () => this.state.state === 'Operational',
+      triggers: () => (this.line?.counts.triggers ?? 0) + (this.line?.counts.parts ?? 0),
+      halt: () => void this.commands.run('halt', ''),
     });
     this.judging = new Judging({
       ...{ config, dataDir: options.dataDir, clock, diagnostics, facts: this.facts, rooms: this.rooms },
@@ -160,6 +170,7 @@ export class Station {
       bootId,
       bootNumberOf,
       notice: (text) => diagnostics.warn(text),
+      caughtUp: () => this.link?.drain(),
       failed: (error) => {
         diagnostics.fatal({ code: error.code }, error.message);
         this.events.failed?.(error);
@@ -172,7 +183,7 @@ export class Station {
     if (aborted > 0) diagnostics.warn({ parts: aborted }, 'parts that an earlier run left open are closed as Aborted');
     signal.throwIfAborted();
 
-    const { disk, retention } = keepingOf(config, dataDir, { log, clock, diagnostics });
+    const { disk, retention } = keepingOf(config, dataDir, { log, clock, diagnostics, dropped: (n) => this.watch.dropped(n) });
     this.disk = disk;
     retention.start();
     this.rooms.add('retention', (by) => retention.stop(by));
@@ -233,6 +244,8 @@ export class Station {
       this.refresh();
       return;
     }
+    this.watch.start();
+    this.rooms.add('watch', () => this.watch.stop());
     await this.judging.begin(camera, signal);
     this.refresh();
 
@@ -335,8 +348,9 @@ export class Station {
         report: (report) => {
           this.tally.add(report);
           this.life.part(report);
+          this.watch.part(report.verdict, report.quality ?? null);
           if (report.verdict.frameId === null) this.judging.part(report, null);
-          if (report.ok === 1) this.accepted();
+          if (report.ok === 1) this.accepted(report);
           this.events.report(report);
         },
       },
@@ -347,8 +361,9 @@ export class Station {
   }
 
   /** The discrete output beside the message; a camera without one has nothing to do. */
-  private accepted(): void {
-    this.camera?.accept?.().catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'accept output not energised'));
+  private accepted({ verdict }: Report): void {
+    const by = verdict.part.opened + this.options.config.plc.ttl;
+    this.camera?.accept?.(by).catch((thrown: unknown) => this.diagnostics.error({ err: reason(thrown) }, 'accept output not energised'));
   }
 
   private working(): Working {
@@ -359,7 +374,7 @@ export class Station {
 
   /** The canary's word on the model: a wrong score takes the station out of service, a right one brings it back. */
   private selfTest(passed: boolean): void {
-    if (this.facts.noJob === (passed ? Code.selfTest : Code.ok)) this.facts.noJob = passed ? Code.ok : Code.selfTest;
+    this.facts.selfTestFailed = !passed;
     this.refresh();
   }
 
@@ -375,6 +390,7 @@ export class Station {
         camera: this.camera,
         inspector: this.judging.inspector,
         log: this.log,
+        watch: this.watch.status(),
         stages: this.life.stages().map(({ name, last }) => ({ stage: name, ms: Math.round(this.clock.now() - last) })),
       }),
       camera: () => this.camera,
@@ -393,12 +409,18 @@ export class Station {
   private serve(log: SqliteLog): void {
     const records = { dataDir: this.options.dataDir, log };
     serveRecords(this.calls, records);
+    serveWatch(this.calls, this.watch, log);
     serveRecipes(this.calls, this.judging, records, () => this.clock.wall().utc);
   }
 
   private stats(): Stats {
-    const counts = this.tally.read();
+    const counts = { ...this.tally.read(), watch: this.watch.figures() };
     return this.camera === null ? counts : { ...counts, camera: this.camera.health() };
+  }
+
+  private async noted(kind: string, detail: string): Promise<void> {
+    await this.log?.event(kind, detail);
+    this.link?.drain();
   }
 
   private async cameraEnded(line: Line): Promise<void> {
@@ -432,10 +454,12 @@ export class Station {
       recipeId: judging.recipeId,
       bundle: judging.bundle,
     };
+    void this.watch.inForce(judging.watched);
     const changed = (Object.keys(next) as (keyof StationState)[]).some((key) => next[key] !== this.state[key]);
     this.state = next;
-    if (!changed) return;
+    // Each time: a fact may come or go behind another that the state tells of.
     if (link !== null) for (const [code, on] of alarmsOf(facts)) link.alarm(code, on);
+    if (!changed) return;
     link?.state(next);
     this.events.state(next);
   }

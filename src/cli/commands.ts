@@ -18,10 +18,12 @@ import { register as recipe } from './recipe';
 import { register as run } from './run';
 import { register as status } from './status';
 import { register as teach } from './teach';
+import { register as trend } from './trend';
 
 export const commands: readonly Register[] = [
   run,
   status,
+  trend,
   inspect,
   teach,
   calibrate,

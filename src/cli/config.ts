@@ -25,10 +25,11 @@ function warnings(config: Config): string[] {
   ];
   return named.flatMap(([key, path]) => {
     if (path === null) return [];
+    if (path.startsWith('credential:')) return []; // systemd gives it to the service alone
     try {
       accessSync(path, constants.R_OK);
       const open = secretKeys.includes(key) && (statSync(path).mode & 0o007) !== 0;
-      return open ? [`${key}: everybody may read ${resolve(path)}; make it private with chmod 600`] : [];
+      return open ? [`${key}: everybody may read ${resolve(path)}; make it private with chmod 600, or the station will not start`] : [];
     } catch (thrown) {
       return [`${key}: ${resolve(path)} cannot be read here and now (${reason(thrown)})`];
     }

@@ -5,7 +5,7 @@ import type { Bundle } from '../bundle/manifest';
 import { createAravis, createSpinnaker } from '../camera/create';
 import { readPicture } from '../camera/picture';
 import { systemClock } from '../clock';
-import { Code, codes } from '../codes';
+import { alarms, Code, codes } from '../codes';
 import { ExitCode, reason, VerdictdError } from '../errors';
 import { aravisChecks } from '../health/aravis';
 import { brokerCheck } from '../health/broker';
@@ -21,6 +21,7 @@ import { loadRecipe } from '../recipe/store';
 import type { Status } from '../station/control';
 import type { Context } from './context';
 import { askStation, stationRuns } from './running';
+import { watchLines } from './status';
 
 /** Of the BFS-U3-89S6C, px; other cameras are smaller. */
 const sensor = { width: 4096, height: 2160 };
@@ -90,6 +91,15 @@ async function station(context: Context): Promise<{ check: Check; status: Status
   }
 }
 
+/** What the running station has seen of its line lately; nothing where none runs. */
+function* line(status: Status | null): Generator<Check> {
+  if (status === null) return;
+  const { watch } = status;
+  const [rejects = '', drift = ''] = watchLines(watch);
+  if (watch.alarms.length === 0) yield good('line', `${rejects}; ${drift}`);
+  for (const code of watch.alarms) yield bad('line', `alarm ${code}: ${alarms[code].text}; ${rejects}; ${drift}`, alarms[code].fix);
+}
+
 async function* everything(context: Context): AsyncGenerator<Check> {
   const configured = configuration(context);
   yield configured;
@@ -98,6 +108,7 @@ async function* everything(context: Context): AsyncGenerator<Check> {
   const dataDir = context.dataDir();
   const runs = await station(context);
   if (runs !== null) yield runs.check;
+  yield* line(runs?.status ?? null);
   yield* placeChecks({ dataDir, minFree: log.minFree, commitTime: plc.ttl - plc.margin, clock: systemClock });
   yield* await camera(context);
   const bundlePath = bundle.path ?? defaultBundleDir();

@@ -27,7 +27,7 @@ function formOf({ separator, decimal }: ExportOptions): CsvForm {
 
 async function run(context: Context, file: string | undefined, options: ExportOptions): Promise<void> {
   const form = formOf(options);
-  const lines = exportLines(join(context.dataDir(), fileName), filterOf(options), { form, starts: context.config().line.shifts });
+  const lines = exportLines(join(context.dataDir(), fileName), filterOf(options), { form, shifts: context.config().line.shifts });
   if (file === undefined) {
     if (context.io.json) throw new VerdictdError('USAGE', '--json tells of a file: give one, or use log list --json.');
     let first = byteOrderMark;

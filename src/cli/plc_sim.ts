@@ -40,7 +40,6 @@ const reasons: Record<Rejection, string> = {
   noAck: 'no ack within T_ack',
   ackRefused: 'trigger refused',
   noAcquired: 'no acquired while it stood at the camera',
-  acquiredLate: 'acquired after it had left',
   noResult: 'no result before T_result',
   notOk: 'ok 0',
   simulated: 'simulated',

@@ -87,7 +87,7 @@ export function configDocs(): string {
     '- Paths start at the working directory unless they are absolute.',
     '- Secrets never stand in the file: `plc.passwordFile` names a file that holds the password and nothing else. With systemd,',
     '  `LoadCredential=mqtt-password:/etc/verdictd/mqtt-password` in a drop-in puts it at',
-    '  `/run/credentials/verdictd.service/mqtt-password`.',
+    '  `/run/credentials/verdictd.service/mqtt-password`, which is `credential:mqtt-password` here.',
     '- The first 8 hex digits of the SHA-256 of the values in force are published on `state` and written with every verdict.',
     '',
     ...sectionDocs(root),

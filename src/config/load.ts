@@ -76,11 +76,19 @@ export function loadConfig(options: LoadOptions): Config {
   const raw: Raw = sections(read.values, root, placeOf, mistakes);
   for (const { leaf, value } of overrides.values()) put(raw, leaf.path, value);
   const checked = validate(raw, placeOf);
-  mistakes.push(...checked.mistakes, ...environment.mistakes, ...flags.mistakes);
+  mistakes.push(...checked.mistakes, ...environment.mistakes, ...flags.mistakes, ...lasting(checked.values, flags.given, placeOf));
   if (mistakes.length > 0 || checked.values === null) throw invalid(options.file, mistakes);
 
   const resolved = resolve(checked.values);
   return freeze({ ...resolved, sha256: createHash('sha256').update(canonical(resolved)).digest('hex') });
+}
+
+/** Contract, field ok: the switch ends at restart. In a file or an environment it would be in force again with every start. */
+function lasting(values: Values | null, flags: readonly Override[], placeOf: (path: string) => string): Mistake[] {
+  const path = 'plc.acceptSimulated';
+  if (values?.plc.acceptSimulated !== true || flags.some(({ leaf }) => leaf.path === path)) return [];
+  const expected = 'false: this switch is for one run and is given on the command line alone, as --set plc.acceptSimulated=true';
+  return [{ path, place: placeOf(path), value: 'true', expected }];
 }
 
 function invalid(file: string | null, mistakes: readonly Mistake[]): VerdictdError {

@@ -1,4 +1,5 @@
 /** Combinations of values that cannot be, each good in itself. Listed in docs/config.md as they stand here. */
+import { spanOf } from '../shifts';
 import { cameras, executionProviders, type Values } from './schema';
 
 interface Finding {
@@ -21,6 +22,11 @@ export function isLoopback(url: string | null): boolean {
   return url === null || loopbackHost.test(new URL(url).hostname);
 }
 
+/** Minutes of the day: none begins before the one before it ended, and the last is over before the first begins again. */
+function inOrder(spans: readonly { from: number; length: number }[]): boolean {
+  return spans.every(({ from, length }, i) => from + length <= (spans[i + 1]?.from ?? (spans[0]?.from ?? 0) + 24 * 60));
+}
+
 function isReal(values: Values): boolean {
   const row: { real: boolean } = cameras[values.camera.kind];
   return row.real;
@@ -28,12 +34,11 @@ function isReal(values: Values): boolean {
 
 export const rules: readonly Rule[] = [
   {
-    about: 'line.shifts out of order: each shift begins later in the day than the one before',
+    about:
+      'line.shifts out of order, or two at once: each begins when or after the one before has ended, the last ends before the first begins',
     paths: ['line.shifts'],
     find: ({ line }) =>
-      line.shifts.every((start, i) => i === 0 || start > (line.shifts[i - 1] ?? ''))
-        ? null
-        : { path: 'line.shifts', expected: 'times in ascending order, each once' },
+      inOrder(line.shifts.map(spanOf)) ? null : { path: 'line.shifts', expected: 'shifts in the order of the day, one at a time' },
   },
   {
     about: 'images.minFree below log.minFree: the station would stop before a picture is deleted for space',

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { levels } from '../diagnostics';
+import { weekdays } from '../shifts';
 import { aravis } from './aravis';
 import { flag, integer, key, number, path, pathExpected, section } from './key';
 import { pixelFormats } from './pixels';
@@ -189,9 +190,14 @@ export const schema = z.strictObject({
       description: 'Lot that is written with every verdict; empty for none. The command `verdictd lot` goes before',
       expected: 'at most 32 of A-Z, a-z, 0-9, _ . : -',
     }),
-    shifts: key(z.array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/)).max(12), [], {
-      description: 'When shifts begin, local time, for the export: ["06:00", "14:00", "22:00"]. Empty: no shifts',
-      expected: 'a list of times HH:MM, each later than the one before',
+    shifts: key(z.array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/)).max(12), [], {
+      description:
+        'Shifts, in local time, for the export, for master.at and for watch.noTrigger; one that ends before it begins goes over midnight. Empty: none',
+      expected: 'a list of HH:MM-HH:MM, as ["06:00-14:00", "14:00-22:00", "22:00-06:00"]',
+    }),
+    workdays: key(z.array(z.enum(weekdays)).min(1).max(7), [...weekdays], {
+      description: 'Days on which shifts begin; on others no master check falls due and nobody misses a trigger',
+      expected: `a list of ${weekdays.join(', ')}, at least one`,
     }),
   }),
 
@@ -234,12 +240,8 @@ export const schema = z.strictObject({
   master: section('Master parts: parts known to be good and bad, shown to prove that the station still tells them apart.', {
     at: key(z.array(z.enum(['recipeChange', 'start', 'middle', 'end'])).max(4), [], {
       description:
-        'When a check is due; from then on nothing passes (code 602) until one has passed. start, middle, end: of each of master.shifts. Without any, a check is never due, but one that failed locks the station all the same',
+        'When a check is due; from then on nothing passes (code 602) until one has passed. start, middle, end: of each of line.shifts. Without any, a check is never due, but one that failed locks the station all the same',
       expected: 'a list of recipeChange, start, middle, end',
-    }),
-    shifts: key(z.array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/)).max(12), [], {
-      description: 'Shifts, in local time; one that ends before it begins goes over midnight',
-      expected: 'a list of HH:MM-HH:MM, as ["06:00-14:00", "22:00-06:00"]',
     }),
     early: key(integer(0, 720), 30, { description: 'A check that passed so long before it was due counts', unit: 'min' }),
   }),
@@ -292,6 +294,10 @@ export const schema = z.strictObject({
       unit: 'd',
     }),
     keepRows: key(integer(10_000, 1_000_000_000), 20_000_000, { description: 'The same above this number of records; about 1 kB each' }),
+    outbox: key(integer(10_000, 1_000_000_000), 1_000_000, {
+      description:
+        'Records that wait for the broker, at the most: of more, the oldest are removed undelivered where keepDays or keepRows say so (alarm 807)',
+    }),
   }),
 
   images: section('How long pictures are kept. Days are days that the station lived, not days of its clock; see docs/log.md.', {
@@ -313,6 +319,23 @@ export const schema = z.strictObject({
     minFree: key(integer(16, 1048576), 2048, {
       description: 'Free space of the data directory below which pictures are deleted. Not below log.minFree',
       unit: 'MiB',
+    }),
+  }),
+
+  watch: section('Alarms of a line that nobody watches; see docs/watch.md. None of them makes a verdict, and none makes a reject a pass.', {
+    rejectsInRow: key(integer(0, 1000), 5, { description: 'So many parts in a row that are no PASS: alarm 801. 0: never' }),
+    haltOnRejects: key(flag(), false, {
+      description: 'With alarm 801 the station halts as by command 6, until command 1 (automatic) or 7 (reset)',
+    }),
+    noReject: key(integer(0, 100_000_000), 5000, {
+      description: 'So many parts in a row without a reject: alarm 802; the line is perfect, or blind. 0: never',
+    }),
+    noTrigger: key(integer(0, 1440), 30, {
+      description: 'So long without a trigger during a shift, while Operational: alarm 803. Without line.shifts never. 0: never',
+      unit: 'min',
+    }),
+    baseline: key(integer(50, 100_000), 1000, {
+      description: 'Good parts of a recipe that its control charts learn from (alarms 804 to 806), once',
     }),
   }),
 
@@ -349,18 +372,19 @@ export const schema = z.strictObject({
       description: 'Without a broker: hold: the station halts. log: it goes on inspecting, for the log alone',
     }),
     acceptSimulated: key(flag(), false, {
-      description: 'For commissioning: simulated parts may open the gate. Refused with a real camera; raises an alarm',
+      description:
+        'For commissioning: simulated parts may open the gate, for one run: on the command line alone (--set), never in a file or an environment. Refused with a real camera; raises an alarm',
     }),
     username: key(z.string().min(1).max(256).nullable(), null, {
       description: 'User name at the broker',
       expected: 'a user name of 1 to 256 characters',
     }),
     passwordFile: optionalPath(
-      'File that holds the password and nothing else, such as a systemd credential: /run/credentials/verdictd.service/mqtt-password',
+      'File that holds the password and nothing else, readable by no other user. credential:NAME, here and in the keys below, is the systemd credential of that name (LoadCredential=NAME:FILE in the unit)',
     ),
     caFile: optionalPath('Certificate authorities (PEM) the broker must be signed by. null: those of the system'),
     certFile: optionalPath('Certificate (PEM) of this station, where the broker asks for one'),
-    keyFile: optionalPath('Private key (PEM) of certFile'),
+    keyFile: optionalPath('Private key (PEM, no passphrase) of certFile, readable by no other user'),
   }),
 
   broker: section('A broker on this machine.', {

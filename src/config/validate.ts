@@ -70,6 +70,9 @@ function drop(raw: Raw, path: readonly PropertyKey[]): void {
 
 /** What a wrong value was perhaps meant to be. */
 function hintFor(leaf: Leaf, value: unknown, entry: boolean): string | undefined {
+  if (leaf.path === 'line.shifts' && typeof value === 'string' && /^\d\d:\d\d$/.test(value)) {
+    return `a shift has an end as well: ${value}-HH:MM`;
+  }
   if (entry) return undefined;
   if (leaf.kind === 'number' && typeof value === 'string') {
     const found = /^\s*([-+]?[\d.]+)\s*([^\d.\s][^\d]*)?$/.exec(value);

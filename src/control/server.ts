@@ -16,6 +16,8 @@ const mostClients = 16;
 const idleTime: Ms = 60_000;
 /** Requests one client may send ahead of their answers. */
 const mostAhead = 32;
+/** For a client that was refused to read why, and to go. */
+const refusedTime: Ms = 1_000;
 
 /** Owner of the socket's file. Must be started under the data directory's lock: it takes away the file a killed station left. */
 export class ControlServer {
@@ -36,13 +38,8 @@ export class ControlServer {
     server.maxConnections = mostClients;
     this.server = server;
     rmSync(path, { force: true });
-    // Never readable by others, not even for the moment between making it and setting its mode.
-    const before = process.umask(0o177);
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(path, resolve);
-      });
+      await this.listen(server, path);
       chmodSync(path, 0o600);
     } catch (thrown) {
       throw new VerdictdError(
@@ -52,8 +49,6 @@ export class ControlServer {
           cause: thrown,
         },
       );
-    } finally {
-      process.umask(before);
     }
     server.on('error', (error) => this.diagnostics.error({ err: error.message }, 'control socket'));
   }
@@ -68,6 +63,19 @@ export class ControlServer {
     await new Promise<void>((done) => server.close(() => done()));
   }
 
+  /** Never readable by others, not even for the moment between making the file and setting its mode. */
+  private listen(server: Server, path: string): Promise<void> {
+    const before = process.umask(0o177); // of the whole process: `listen` makes the file before it returns, and nothing else does meanwhile
+    try {
+      return new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(path, resolve);
+      });
+    } finally {
+      process.umask(before);
+    }
+  }
+
   private serve(client: Socket): void {
     this.clients.add(client);
     const gone = new AbortController();
@@ -77,6 +85,7 @@ export class ControlServer {
     let ahead = 0;
     const refuse = (message: string): void => {
       client.end(line({ id: 0, ok: false, error: { code: 'USAGE', message, details: [] } }));
+      setTimeout(() => client.destroy(), refusedTime).unref();
     };
     client.setTimeout(idleTime, () => {
       if (ahead === 0) client.destroy();

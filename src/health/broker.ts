@@ -4,6 +4,7 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { monotonicMs } from '../clock';
 import { reason } from '../errors';
 import { type CredentialFiles, readCredentials } from '../plc/credentials';
+import { adviceFor } from '../plc/trouble';
 import type { Ms } from '../ports';
 import { bad, type Check, good } from './check';
 
@@ -73,7 +74,7 @@ async function roundTrip(client: MqttClient, topic: string, url: string, patienc
   });
   try {
     const [grant] = await client.subscribeAsync(topic, { qos: 1 });
-    const acl = `Allow the station to write and read ${topic.replace(/doctor$/, '#')} (docs/plc.md has an ACL for Mosquitto)`;
+    const acl = `Allow the station to write and read ${topic}, and no more than the ACL in docs/mqtt.md`;
     if (grant === undefined || grant.qos > 2) return bad(id, `${url} does not let this station read ${topic}`, acl);
     const began = monotonicMs();
     client.publish(topic, word, { qos: 1 });
@@ -96,9 +97,9 @@ function failed(url: string, thrown: unknown): Check {
         : code === 'ENOTFOUND' || code === 'EAI_AGAIN'
           ? `Give ${hostname} a name that resolves (/etc/hosts), or set plc.url to its address`
           : code === 'CONFIG_INVALID'
-            ? 'Correct the path, or let this user read the file'
-            : /certificate|TLS|SSL|altname/i.test(why)
-              ? 'Set plc.caFile to the authority that signed the broker, and use the name its certificate carries in plc.url'
+            ? 'Correct the path, or the file; see docs/mqtt.md'
+            : url.startsWith('mqtts:')
+              ? adviceFor(why, url)
               : `Check that ${hostname}${port === '' ? '' : ` port ${port}`} can be reached from here (ping ${hostname}), and that it speaks MQTT`;
   return bad(id, `${url}: ${why}`, fix);
 }

@@ -11,6 +11,7 @@
  */
 import { basename } from 'node:path';
 import type { Bundle } from '../bundle/manifest';
+import { within } from '../clock';
 import { Code } from '../codes';
 import type { Diagnostics } from '../diagnostics';
 import { InspectionError, reason, VerdictdError } from '../errors';
@@ -232,9 +233,9 @@ export class Engine {
     return this.state === 'reviving';
   }
 
-  /** The golden picture's tensor and how far its score may be off; null before the first load. */
-  get golden(): { data: Float32Array; tolerance: number } | null {
-    return this.job === null ? null : { data: this.job.args.golden, tolerance: this.job.args.model.golden.tolerance };
+  /** The golden picture's tensor, the model's own score for it, and how far a score may be off; null before the first load. */
+  get golden(): { data: Float32Array; score: number; tolerance: number } | null {
+    return this.job === null ? null : { data: this.job.args.golden, ...this.job.args.model.golden };
   }
 
   get started(): boolean {
@@ -265,7 +266,7 @@ export class Engine {
       if (this.client !== null) this.dismiss(this.client);
       this.client = null;
     }
-    await this.within(by, Promise.all([...this.endings, ...this.builds]));
+    await within(Promise.all([...this.endings, ...this.builds]), by - this.deps.clock.now(), this.deps.clock);
     this.cancelHang();
     this.current?.fail(stopped());
   }
@@ -433,15 +434,6 @@ export class Engine {
     diagnostics.error({ restarts: this.restarts }, this.down);
     for (const call of this.queue.splice(0)) call.fail(new InspectionError(Code.providerLost, this.down));
     this.reviveLater();
-  }
-
-  private async within(by: Ms, work: Promise<unknown>): Promise<void> {
-    let cancel: Cancel = () => undefined;
-    const end = new Promise<void>((resolve) => {
-      cancel = this.deps.clock.at(by, resolve);
-    });
-    await Promise.race([work, end]);
-    cancel();
   }
 
   private tell(): void {

@@ -50,6 +50,8 @@ export interface Loaded {
   /** Where the bank runs; null without one. Differs from `provider` where the bank was refused there: see `bankRefusals`. */
   bankProvider: Provider | null;
   bankRefusals: Refusal[];
+  /** Why sessions of the load before could not be released: their memory is held until the worker ends. */
+  unreleased: string[];
   golden: number; // score the golden image got on `provider`
   map: { width: number; height: number };
   ms: number;

@@ -94,8 +94,8 @@ export class Runner {
   }
 
   /**
-   * Runs; afterwards `floats` gives the wanted outputs, until the next run. Each is poisoned first: an output that a run did not
-   * write must read as NaN, never as the part before.
+   * Runs; afterwards `floats` gives the wanted outputs, until the next run. The first value of each is poisoned: an output that a run
+   * did not write at all must not read as the part before.
    */
   async run(feeds: Readonly<Record<string, Tensor>>, wanted: readonly string[]): Promise<void> {
     for (const name of wanted) this.floats(name)[0] = Number.NaN;

@@ -151,14 +151,21 @@ async function load(args: LoadArgs): Promise<Loaded> {
     throw thrown;
   }
   running = { job: args.job, key, model, bank: bank?.bank ?? null, regions, beside: new Map() };
-  await releaseBanks(before);
-  if (kept === null) await before?.model.session.release();
+  // The new job is in force whatever becomes of the old one's sessions.
+  const unreleased: string[] = [];
+  const letGo = async (session: { release(): Promise<void> } | null | undefined): Promise<void> => {
+    await session?.release().catch((thrown: unknown) => unreleased.push(reason(thrown)));
+  };
+  await letGo(before?.bank);
+  for (const { bank: other } of before?.beside.values() ?? []) await letGo(other);
+  if (kept === null) await letGo(before?.model.session);
   return {
     provider: model.provider,
     rung: model.rung,
     refusals: model.refusals,
     bankProvider: bank?.provider ?? null,
     bankRefusals: bank?.refusals ?? [],
+    unreleased,
     golden: model.golden,
     map: (bank?.bank ?? model.session).map,
     ms: monotonicMs() - began,

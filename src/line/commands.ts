@@ -10,8 +10,10 @@ export interface CommandRow {
   cmd: number;
   /** What `arg` must look like, and how that is called when it does not. */
   arg: { form: RegExp; expected: string };
-  /** Carried out at once, whatever other command is under way. */
+  /** Carried out at once, whatever other command is under way: what says how the line runs acts in the order it was said. */
   urgent?: true;
+  /** A single job that still waits its turn is refused (202). */
+  callsOff?: true;
   meaning: string;
 }
 
@@ -21,22 +23,27 @@ const range = { form: /^\d{1,15}-\d{1,15}$/, expected: 'FROM-TO, numbers of the 
 const text = { form: /^[A-Za-z0-9_.:-]{0,64}$/, expected: 'at most 64 of A-Z, a-z, 0-9, _ . : -' };
 
 export const commandTable = {
-  automatic: { cmd: 1, arg: none, meaning: 'accept triggers: ends a halt' },
+  automatic: { cmd: 1, arg: none, urgent: true, meaning: 'accept triggers: ends a halt' },
   prepareRecipe: { cmd: 2, arg: recipe, meaning: 'put the recipe of this number in force' },
   unprepareRecipe: { cmd: 3, arg: recipe, meaning: 'take the recipe of this number out of force' },
   singleJob: { cmd: 4, arg: none, meaning: 'one part without a trigger: seq 0, never a pass' },
-  continuous: { cmd: 5, arg: none, meaning: 'parts without triggers until stop or abort: seq 0, never a pass' },
-  halt: { cmd: 6, arg: none, urgent: true, meaning: 'accept no triggers; open parts are finished, none of them as a pass' },
-  reset: { cmd: 7, arg: none, meaning: 'the approach is empty: ends a halt and a mismatch of the hardware trigger (206)' },
-  stop: { cmd: 8, arg: none, urgent: true, meaning: 'end single or continuous execution after the part under way' },
-  abort: { cmd: 9, arg: none, urgent: true, meaning: 'end it now; open parts get ok 0, 202' },
-  acknowledgeError: { cmd: 11, arg: none, meaning: 'a person has seen the error; refused while its cause lasts' },
+  continuous: { cmd: 5, arg: none, urgent: true, meaning: 'parts without triggers until stop or abort: seq 0, never a pass' },
+  halt: { cmd: 6, arg: none, urgent: true, callsOff: true, meaning: 'accept no triggers; open parts are finished, none of them as a pass' },
+  reset: { cmd: 7, arg: none, urgent: true, meaning: 'the approach is empty: ends a halt and a mismatch of the hardware trigger (206)' },
+  stop: { cmd: 8, arg: none, urgent: true, callsOff: true, meaning: 'end single or continuous execution after the part under way' },
+  abort: { cmd: 9, arg: none, urgent: true, callsOff: true, meaning: 'end it now; open parts get ok 0, 202' },
+  acknowledgeError: {
+    cmd: 11,
+    arg: none,
+    urgent: true,
+    meaning: 'a person has seen alarms and error; refused while the cause of an error lasts',
+  },
   teachStart: { cmd: 20, arg: text, meaning: 'begin to teach' },
   teachCommit: { cmd: 21, arg: text, meaning: 'put what was taught in force' },
   teachAbort: { cmd: 22, arg: text, meaning: 'throw away what was taught' },
   masterStart: { cmd: 30, arg: text, meaning: 'begin a check with master parts' },
   masterEnd: { cmd: 31, arg: text, meaning: 'end the check with master parts' },
-  clearStats: { cmd: 40, arg: none, meaning: 'count from zero' },
+  clearStats: { cmd: 40, arg: none, urgent: true, meaning: 'count from zero' },
   replay: { cmd: 50, arg: range, meaning: 'send the journal from one number to another again, at most 10 000' },
 } as const satisfies Record<string, CommandRow>;
 
@@ -74,6 +81,7 @@ export function commandOf(cmd: number): CommandName | null {
 export class Commands {
   private readonly handlers: Handlers = {};
   private last: Promise<unknown> = Promise.resolve();
+  private calledOff = 0;
 
   /** A room takes commands over. Throws where another has one of them already. */
   handle(handlers: Handlers): void {
@@ -92,8 +100,14 @@ export class Commands {
     }
     const handler = this.handlers[name];
     if (handler === undefined) return Promise.resolve(no(Code.notReady, `${name} is not available on this station`));
+    if (row.callsOff) this.calledOff++;
     if (row.urgent) return carryOut(name, handler, arg);
-    const answer = this.last.then(() => carryOut(name, handler, arg));
+    const { calledOff } = this;
+    const answer = this.last.then(() =>
+      name === 'singleJob' && this.calledOff !== calledOff
+        ? no(Code.notReady, 'singleJob: a halt, stop or abort came before its turn')
+        : carryOut(name, handler, arg),
+    );
     this.last = answer;
     return answer;
   }

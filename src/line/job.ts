@@ -1,5 +1,5 @@
 import type { Code } from '../codes';
-import type { Judgement, Outcome, Part, Plan, Quality } from '../ports';
+import type { Box, Findings, Judgement, Outcome, Part, Plan, Quality } from '../ports';
 
 /** What parts are judged with: a plan, its limit, its gate. Exchanged as a whole when the recipe changes. */
 export interface Job {
@@ -10,6 +10,8 @@ export interface Job {
   /** Null if the picture may be judged; else why not. */
   gate(quality: Quality): { code: Code; detail: string } | null;
   provider(): string;
+  /** Where the findings are, in px of a frame of this size; absent: nobody asks. */
+  boxes?(findings: Findings, frame: { width: number; height: number }): Box[];
   /** Whatever is found, no part of this job is released: teaching, a master check. `unjudged`: nothing is to be found either. */
   withheld?: { code: Code; detail: string; unjudged: boolean };
   /** A part that another recipe knows better by this factor is the wrong part; absent: nobody asks. */

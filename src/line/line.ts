@@ -3,10 +3,10 @@
  *
  *   trigger -> admitted (ack) -> exposed (acquired) -> inspected -> decided -> committed -> published -> picture
  *
- * What could go wrong if ... the exposure never comes? The part's deadline answers 302 and the stream is restarted, so that a
- * frame that comes too late can never be taken for the next part. ... the model hangs? The deadline answers 402; the verdict is
- * still logged, marked late. ... the disk stalls? The deadline answers 502. ... all of it at once? A no is sent ahead of the
- * commit; only a pass needs the commit first.
+ * What could go wrong if ... the exposure never comes? The camera's time-out, or the part's deadline, answers 302 and the stream is
+ * restarted, so that a frame that comes too late can never be taken for the next part. ... the model hangs? The deadline answers 402;
+ * the verdict is still logged, marked late. ... the disk stalls? The deadline answers 502. ... all of it at once? A no is sent ahead of
+ * the commit; only a pass needs the commit first.
  */
 import { Code, Evaluation, ResultState } from '../codes';
 import { InspectionError, reason } from '../errors';
@@ -21,6 +21,9 @@ export type { LineDeps, LineOptions, Report } from './part';
 
 /** A late verdict is still worth logging for this long after the TTL; then the part is closed as failed. */
 const lateGrace: Ms = 10_000;
+
+/** With these a camera that runs free shows nobody's parts either: what is not logged, or not to be believed, is not shown. */
+const stopsFreeRun: ReadonlySet<Code> = new Set([Code.diskLow, Code.logUnavailable, Code.foreignRig, Code.selfTest]);
 
 export class Line {
   private readonly open = new Set<Open>();
@@ -144,7 +147,8 @@ export class Line {
   exposure(shot: Frame | FrameFault): void {
     const open = this.options.freeRun ? this.openFree(shot) : this.hardware === null ? this.exposing : this.announced(shot, this.hardware);
     const at = shot.kind === 'frame' ? shot.exposed : shot.at;
-    // What was exposed before its trigger was fired belongs to nobody: an older part's, or a stray.
+    // An exposure that ended before its part's trigger was fired belongs to nobody: an older part's, or a stray. One that ended later
+    // need not have begun later: that an older one cannot come is what the restarts of the stream are for.
     if (open === null || at < open.fired) {
       this.counts.strayFrames++;
       if (shot.kind === 'frame') shot.release();
@@ -155,6 +159,10 @@ export class Line {
     open.frame = shot.kind === 'frame' ? shot : null;
     open.stages.acquire = this.deps.clock.now() - open.part.opened;
     if (shot.kind === 'frame') open.stages.handover = this.deps.clock.now() - shot.ready; // native thread to here
+    // Its frame may still come, and must not meet the next part.
+    if (shot.kind === 'fault' && shot.code === Code.cameraTimeout && this.hardware === null && !this.options.freeRun) {
+      this.deps.exposures.restart('an exposure did not come in time');
+    }
     this.inspect(open, shot).then(
       (outcome) => this.conclude(open, outcome, shot),
       (thrown: unknown) => this.conclude(open, { kind: 'fault', code: Code.notANumber, detail: reason(thrown) }, shot),
@@ -209,14 +217,14 @@ export class Line {
     const part = { ...this.unnumbered(request.received, job), seq: request.seq, partId: request.partId };
     const open = this.begin(part, this.hardware === null ? 'waiting' : 'exposing', job, request.recipeId !== 0);
     // Written while exposing. If it fails, the part still stands or falls with its commit.
-    this.deps.log.open(open.part).catch((thrown: unknown) => {
+    this.deps.log.open(open.part, open.lot).catch((thrown: unknown) => {
       this.deps.diagnostics.error({ resultId: open.part.resultId, err: reason(thrown) }, 'pending row not written');
     });
     return open;
   }
 
   private openFree(shot: Frame | FrameFault): Open | null {
-    if (this.job === null || this.stopping || this.halted) return null;
+    if (this.job === null || this.stopping || this.halted || stopsFreeRun.has(this.deps.notReady())) return null;
     if (this.open.size >= this.options.maxOpen) {
       this.counts.refused++;
       return null;
@@ -260,7 +268,7 @@ export class Line {
 
   private begin(part: Part, phase: Open['phase'], job: Job, named = false): Open {
     const none = { fired: -Infinity, exposed: null, answered: null, frame: null, cancel: () => undefined, over: () => undefined };
-    const open: Open = { part, job, named, phase, ...none, stages: {} };
+    const open: Open = { part, job, lot: this.options.lot, named, phase, ...none, stages: {} };
     // A part that is announced has its deadline from its exposure; until then the announcement's own is in force.
     if (this.hardware === null) this.arm(open);
     this.open.add(open);
@@ -333,6 +341,7 @@ export class Line {
       named: open.named,
       truth: shot?.truth ?? null,
       source: shot?.source ?? null,
+      quality: frame?.quality ?? null,
       ms: findings?.ms ?? null,
       stages: open.stages,
     };

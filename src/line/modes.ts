@@ -13,6 +13,8 @@ export interface ModesDeps {
   /** Why the station cannot inspect now; 0 when it can. */
   code: () => Code;
   clearStats: () => void;
+  /** A person has seen the alarms. */
+  acknowledge: () => void;
   clock: Clock;
 }
 
@@ -55,7 +57,8 @@ export function modeHandlers(deps: ModesDeps): Handlers {
   const wait = (ms: Ms): Promise<void> => new Promise((resolve) => deps.clock.at(deps.clock.now() + ms, resolve));
   const go = async (mine: number): Promise<void> => {
     try {
-      while (run === mine) {
+      // Between its parts the code is 202; another says that there is nothing to take a part with.
+      while (run === mine && (deps.code() === Code.ok || deps.code() === Code.notReady)) {
         await shoot();
         if (run === mine) await wait(pace);
       }
@@ -107,6 +110,7 @@ export function modeHandlers(deps: ModesDeps): Handlers {
       void go(execute('ContinuousExecution'));
     },
     acknowledgeError: () => {
+      deps.acknowledge();
       changed();
       const code = deps.code();
       if (code !== Code.ok && !facts.freeRun) throw new CommandRefused(code, 'the cause is still there');

@@ -1,7 +1,7 @@
 /** A part on the line: what is known of it from its opening to its end, and what the line needs to take it there. */
-import { Code } from '../codes';
+import { Code, Evaluation } from '../codes';
 import type { Diagnostics } from '../diagnostics';
-import type { Cancel, Clock, Findings, Frame, Log, Ms, Outcome, Part, Publisher, Truth, Verdict } from '../ports';
+import type { Cancel, Clock, Findings, Frame, Log, Ms, Outcome, Part, Publisher, Quality, Truth, Verdict } from '../ports';
 import type { Lead } from './announcements';
 import type { Exposures } from './exposures';
 import type { ResultIds } from './ids';
@@ -14,7 +14,7 @@ export interface LineOptions {
   ttl: Ms; // of a verdict, from trigger (free run, hardware trigger: exposure)
   margin: Ms; // a no is sent at the latest this long before the TTL
   maxOpen: number; // parts open at a time; one more is refused, 201
-  lot: string;
+  lot: string; // in force now: a part keeps the one it was opened in
   config: string; // sha256 of the configuration in force
 }
 
@@ -26,6 +26,8 @@ export interface Report {
   age: Ms | null; // trigger to result; null where a refusal went out first
   truth: Truth | null;
   source: string | null;
+  /** Of its picture; null where it had none. */
+  quality?: Quality | null;
   /**
    * What verdictd itself adds, ms: trigger to exposure command, and from the tensor complete in its slot to the bytes of `result`
    * handed to the socket, less the sessions' own run times. Null without a verdict in time.
@@ -60,6 +62,8 @@ export interface Open {
   part: Part;
   /** What this part is judged with, whatever comes into force while it is under way. */
   readonly job: Job;
+  /** The lot it was opened in, whichever is in force at its verdict. */
+  readonly lot: string;
   /** Its trigger named the recipe. */
   readonly named: boolean;
   phase: 'waiting' | 'exposing' | 'inspecting' | 'committing';
@@ -89,7 +93,7 @@ export function verdictOf(
   open: Open,
   outcome: Outcome,
   { clock, judge }: Pick<LineDeps, 'clock' | 'judge'>,
-  { config, lot, operational }: Pick<LineOptions, 'config' | 'lot'> & { operational: boolean },
+  { config, operational }: Pick<LineOptions, 'config'> & { operational: boolean },
 ): Verdict {
   const { job, frame, part } = open;
   const late = open.answered !== null;
@@ -107,6 +111,7 @@ export function verdictOf(
     frameId: frame?.frameId ?? null,
     mapMax: findings?.mapMax ?? null,
     probabilities: findings?.probabilities ?? null,
+    ...(unjudged || findings === null || frame === null ? {} : placed(judgement.evaluation, job, findings, frame)),
     provider: findings?.provider ?? job.provider(),
     bundle: job.bundle,
     config,
@@ -117,8 +122,14 @@ export function verdictOf(
       processingDuration: Math.max(0, now - (frame?.ready ?? exposed)),
     },
     late,
-    lot,
+    lot: open.lot,
   };
+}
+
+/** A part that is good has no place to show. */
+function placed(evaluation: Evaluation, { boxes }: Job, findings: Findings, frame: Frame): Pick<Verdict, 'boxes'> {
+  if (boxes === undefined || (evaluation !== Evaluation.NotOK && evaluation !== Evaluation.NotDecidable)) return {};
+  return { boxes: boxes(findings, frame) };
 }
 
 const mismatched: Outcome = {

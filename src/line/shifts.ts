@@ -1,27 +1,24 @@
 /** When, by the clock on the wall, a check falls due. Pure. */
+import { type Rota, shiftOn } from '../shifts';
 
 /** Of each shift. */
 export type Moment = 'start' | 'middle' | 'end';
 
 const minute = 60_000; // ms
-const day = 24 * 60; // min
+const daysBack = 8; // a week with one working day, and its night shift
 
-/**
- * The last moment before or at `now` at which a check fell due, in local time; null where no shift or no moment is given. `shifts` as
- * HH:MM-HH:MM; one that ends before it begins, or when it begins, goes over midnight.
- */
-export function lastMoment(shifts: readonly string[], at: readonly Moment[], now: Date): Date | null {
+/** The last moment before or at `now` at which a check fell due, in local time; null where no shift or no moment is given. */
+export function lastMoment(rota: Rota, at: readonly Moment[], now: Date): Date | null {
   let last: Date | null = null;
-  for (const shift of shifts) {
-    const [from = 0, to = 0] = shift.split('-').map(minutesOf);
-    const length = to > from ? to - from : to - from + day;
-    const offsets = { start: 0, middle: Math.floor(length / 2), end: length };
+  for (const index of rota.shifts.keys())
     for (const moment of at)
-      for (const back of [2, 1, 0]) {
-        const time = new Date(now.getFullYear(), now.getMonth(), now.getDate() - back, 0, from + offsets[moment]);
+      for (let back = 0; back <= daysBack; back++) {
+        const shift = shiftOn(rota, index, now, back);
+        if (shift === null) continue;
+        const { begins, ends } = shift;
+        const time = { start: begins, middle: new Date((begins.getTime() + ends.getTime()) / 2), end: ends }[moment];
         if (time <= now && (last === null || time > last)) last = time;
       }
-  }
   return last;
 }
 
@@ -29,9 +26,4 @@ export function lastMoment(shifts: readonly string[], at: readonly Moment[], now
 export function isCovered(passed: Date | null, due: Date | null, early: number): boolean {
   if (due === null) return true;
   return passed !== null && passed.getTime() >= due.getTime() - early * minute;
-}
-
-function minutesOf(text: string): number {
-  const [hours = 0, minutes = 0] = text.split(':').map(Number);
-  return hours * 60 + minutes;
 }

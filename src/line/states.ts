@@ -6,8 +6,12 @@ export interface Facts {
   /** Self-test passed: provider proven on the golden image, log open, first start complete. */
   started: boolean;
   stopping: boolean;
-  /** 0, or why there is nothing to judge with: 601 no recipe, 604 bundle refused, 401 no provider, 404 self-test failed. */
+  /** 0, or why there is nothing to judge with: 601 no recipe, 604 bundle refused, 401 no provider, 404 safe mode, 202 not now. */
   noJob: Code;
+  /** The golden picture scored other than before. Set and cleared by the canary alone: no recipe and no lesson mends a model. */
+  selfTestFailed: boolean;
+  /** The limit in force is supported by too few good parts. */
+  provisional: boolean;
   cameraLost: boolean;
   /** The files camera has shown its last picture. */
   cameraEnded: boolean;
@@ -33,11 +37,20 @@ export interface Facts {
 
 /** Before anything is known. */
 export function firstFacts(freeRun: boolean): Facts {
-  const nothing = { cameraLost: false, cameraEnded: false, diskLow: false, logLost: false, brokerHold: false, plcSilent: false };
+  const nothing = {
+    provisional: false,
+    cameraLost: false,
+    cameraEnded: false,
+    diskLow: false,
+    logLost: false,
+    brokerHold: false,
+    plcSilent: false,
+  };
   return {
     started: false,
     stopping: false,
     noJob: Code.ok,
+    selfTestFailed: false,
     ...nothing,
     freeRun,
     halted: false,
@@ -58,6 +71,7 @@ export function stateOf(facts: Facts): Pick<StationState, 'state' | 'sub' | 'rea
   if (facts.foreignRig) return not('Error', Code.foreignRig);
   if (facts.logLost) return not('Error', Code.logUnavailable);
   if (facts.diskLow) return not('Error', Code.diskLow);
+  if (facts.selfTestFailed) return not('Preoperational', Code.selfTest);
   if (facts.noJob !== Code.ok) return not('Preoperational', facts.noJob);
   if (!facts.started) return not('Preoperational', Code.notReady);
   if (facts.cameraLost) return not('Error', Code.cameraLost);

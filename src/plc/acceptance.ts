@@ -28,11 +28,11 @@ export type Input =
   | { kind: 'left'; seq: number } // the part has left the camera
   | { kind: 'tick' };
 
+/** In the order of the blocks' `Reason` (docs/plc), which leaves 4 out. */
 export const rejections = [
   'noAck',
   'ackRefused',
   'noAcquired',
-  'acquiredLate',
   'noResult',
   'notOk',
   'simulated',
@@ -56,7 +56,6 @@ interface OpenPart {
   edge: Ms | null;
   acked: boolean;
   acquired: boolean;
-  left: boolean;
   passed: boolean; // a result with ok 1 and nothing wrong is there; ack or acquired may still be on their way
 }
 
@@ -93,7 +92,6 @@ export class Acceptance {
             edge: null,
             acked: false,
             acquired: false,
-            left: false,
             passed: false,
           });
         }
@@ -123,11 +121,10 @@ export class Acceptance {
       case 'acquired':
         // Only this part's own edge can have caused an exposure of it.
         if (this.rule.tEdge !== undefined && part.edge === null) return [this.reject(input.seq, 'acquiredEarly', 0)];
-        if (part.left && !part.acquired) return [this.reject(input.seq, 'acquiredLate', 0)];
         part.acquired = true;
         break;
       case 'left':
-        part.left = true;
+        // Rejected at once, so that an `acquired` that comes late meets no open part.
         if (!part.acquired) return [this.reject(input.seq, 'noAcquired', 0)];
         break;
       case 'result': {

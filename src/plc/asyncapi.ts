@@ -40,18 +40,39 @@ const common = ['v', 'journalSeq', 'type', 'creationTime', 'clockTrusted', 'boot
 const journal = {
   verdict: [
     ...keysOf(topicTable.result.payload).map((key) => (key === 'ok' ? 'released' : key)),
-    ...['processingTimes', 'bundle', 'config', 'recipe', 'lot', 'frameId', 'probabilities', 'ep', 'image', 'detail', 'late', 'verdict'],
+    ...[
+      'processingTimes',
+      'bundle',
+      'config',
+      'recipe',
+      'lot',
+      'frameId',
+      'probabilities',
+      'boxes',
+      'ep',
+      'image',
+      'detail',
+      'late',
+      'verdict',
+    ],
   ],
   image: ['resultId', 'image', 'kind', 'sha256', 'bytes'],
   event: ['kind', 'detail'],
 };
 
-/** The camera's keys of `stats`: there as soon as there is a camera. */
-function cameraKeys(): string[] {
+/** Keys of `stats` about camera and watch: there as soon as these are. */
+function laterKeys(): string[] {
   const nothing = { triggers: 0, ok: 0, ng: 0, undecided: 0, errors: 0, timeMin: 0, timeAvg: 0, timeMax: 0 };
   const camera = { connected: false, alive: 0, frames: 0, faults: {}, temperature: null };
+  const watch = {
+    rejectsInRow: 0,
+    sinceReject: 0,
+    baselineMissing: 0,
+    journalDropped: 0,
+    drift: { score: null, brightness: null, sharpness: null },
+  };
   const always = new Set(keysOf(topicTable.stats.payload));
-  return keysOf(encodeStats({ ...nothing, camera })).filter((key) => !always.has(key));
+  return keysOf(encodeStats({ ...nothing, camera, watch })).filter((key) => !always.has(key));
 }
 
 function text(pattern: string, description: string): Json {
@@ -84,7 +105,7 @@ function formsOf(name: TopicName, row: TopicRow): Form[] {
     case 'cmd':
       return [json(objectSchema(name, ['id', 'cmd'], ['arg'], false))];
     case 'stats':
-      return [json(objectSchema(name, keysOf(row.payload), cameraKeys(), true))];
+      return [json(objectSchema(name, keysOf(row.payload), laterKeys(), true))];
     case 'journal':
       return Object.entries(journal).map(([type, keys]) => {
         const schema = objectSchema(name, [...new Set([...common, ...keys])], [], true);
@@ -119,7 +140,7 @@ export function asyncapi(): Json {
       };
       references[id] = byReference('components', 'messages', id);
     }
-    const code = name === 'alarm/<code>' ? { code: { description: 'a reason, see the field code' } } : {};
+    const code = name === 'alarm/<code>' ? { code: { description: 'a reason, or an alarm of the watch; see the field code' } } : {};
     channels[channel] = {
       address: `verdictd/{station}/${name.replace('<code>', '{code}')}`,
       description: row.meaning,

@@ -78,6 +78,7 @@ export class EmbeddedBroker {
   }
 
   private again(): void {
+    this.cancel(); // a worker that dies while it is started comes here twice: two tries at once would end each other's
     this.cancel = this.clock.at(this.clock.now() + this.delay, () => {
       this.delay = Math.min(restart.last, this.delay * 2);
       this.revive().catch((thrown: unknown) => {

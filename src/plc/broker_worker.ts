@@ -47,7 +47,7 @@ const methods = {
         done(null, true);
       },
     });
-    const listener = createServer((socket) => aedes.handle(bounded(socket)));
+    const listener = createServer({ noDelay: true }, (socket) => aedes.handle(bounded(socket)));
     listener.maxConnections = limits.clients;
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject);

@@ -1,6 +1,6 @@
 /**
- * The MQTT door to the command table: reads `cmd`, answers on `cmd/rsp` at completion. The same id, cmd and arg within 60 s is one
- * command: done once, answered each time (contract, topic `cmd`).
+ * The MQTT door to the command table: reads `cmd`, answers on `cmd/rsp` at completion. The same id, cmd and arg, while it is
+ * under way and for 60 s after, is one command: done once, answered each time (contract, topic `cmd`).
  */
 import type { Code } from '../codes';
 import type { Clock, Ms } from '../ports';
@@ -19,13 +19,14 @@ export interface CommandCounters {
   floodedCommands: number; // ignored
 }
 
+/** From its answer on: one that takes longer must not be done twice for being asked for twice. */
 const remember: Ms = 60_000;
-const perSecond = 10; // with `remember` the memory is 600 answers at the most
+const perSecond = 10; // with `remember` the memory is 600 answers, and what is under way
 
 export class CommandDoor {
   readonly counters: CommandCounters = { commands: 0, repeated: 0, badCommands: 0, retainedCommands: 0, floodedCommands: 0 };
   private readonly rate = new RateLimit(perSecond);
-  private readonly done = new Map<string, { at: Ms; answer: Promise<{ ok: 0 | 1; code: Code }> }>();
+  private readonly done = new Map<string, { answered: Ms | null; answer: Promise<{ ok: 0 | 1; code: Code }> }>();
 
   constructor(
     private readonly run: RunCommand,
@@ -54,17 +55,17 @@ export class CommandDoor {
     let known = this.done.get(key);
     if (known === undefined) {
       this.counters.commands++;
-      known = { at: now, answer: this.run(cmd, arg) };
+      const begun = { answered: null as Ms | null, answer: this.run(cmd, arg) };
+      known = begun;
       this.done.set(key, known);
+      void begun.answer.then(() => {
+        begun.answered = this.clock.now();
+      });
     } else this.counters.repeated++;
     void known.answer.then((answer) => this.respond(encodeCommandResponse(id, cmd, answer)));
   }
 
-  /** Oldest come first in a Map. */
   private forget(before: Ms): void {
-    for (const [key, { at }] of this.done) {
-      if (at >= before) break;
-      this.done.delete(key);
-    }
+    for (const [key, { answered }] of this.done) if (answered !== null && answered < before) this.done.delete(key);
   }
 }

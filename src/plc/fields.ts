@@ -2,18 +2,19 @@
  * Every key that a payload of the contract carries: type, range and meaning, once. The AsyncAPI document takes its schemas from
  * here and the order of keys from the examples of topics.ts; test/plc/asyncapi.test.ts holds what the encoders write against them.
  */
-import { codes } from '../codes';
+import { alarms, codes } from '../codes';
 import { limits } from './topics';
 
 /** A JSON schema of one value. */
 export type Field = {
-  type: 'integer' | 'number' | 'string' | 'object' | ['integer' | 'object', 'null'];
+  type: 'integer' | 'number' | 'string' | 'object' | 'array' | ['integer' | 'object', 'null'];
   description: string;
   minimum?: number;
   maximum?: number;
   enum?: readonly (number | string)[];
   pattern?: string;
   maxLength?: number;
+  maxItems?: number;
 };
 
 const udint = 4294967295;
@@ -39,6 +40,9 @@ export const codeField: Field = {
     .join('; ')}`,
 };
 
+/** The same and the alarms of the watch. */
+export const alarmField: Field = { ...codeField, enum: Object.keys(alarms).map(Number), description: 'what it is about; see docs/mqtt.md' };
+
 /** By key; `topic.key` where a topic means something of its own by it. */
 export const fields: Readonly<Record<string, Field>> = {
   v: { type: 'integer', enum: [1], description: 'version of the contract' },
@@ -49,6 +53,7 @@ export const fields: Readonly<Record<string, Field>> = {
   'trigger.recipeId': uint('checked, never switched; 0 or absent: the one in force'),
   ack: bit('1 accepted; 0 refused: no result follows'),
   code: codeField,
+  'alarm/<code>.code': alarmField,
   ok: bit('1: the gate may open'),
   released: bit('what `result` said as ok'),
   resultEvaluation: { type: 'integer', enum: [0, 1, 2, 3], description: '0 Undefined, 1 OK, 2 NotOK, 3 NotDecidable (OPC 40001-101)' },
@@ -101,6 +106,13 @@ export const fields: Readonly<Record<string, Field>> = {
   faultLate: count('frames that came too late'),
   faultMissed: count('triggers the camera did not take'),
   faultNoSlot: count('frames that found no room'),
+  rejectsInRow: count('parts in a row that were no PASS'),
+  sinceReject: count('parts since the last reject'),
+  baselineMissing: count('good parts that the control charts have still to learn from'),
+  driftScore: integer(-32767, 32767, 'scores of good parts against their baseline, thousandths of a standard deviation'),
+  driftBrightness: integer(-32767, 32767, 'the same of their brightness'),
+  driftSharpness: integer(-32767, 32767, 'the same of their sharpness'),
+  journalDropped: count('journal records that were removed undelivered'),
   contract: { type: 'integer', enum: [1], description: 'version of the contract' },
   version: text(64, 'version of verdictd'),
   partIdLength: uint('longest partId'),
@@ -128,6 +140,11 @@ export const fields: Readonly<Record<string, Field>> = {
   lot: text(128, 'lot'),
   frameId: { type: ['integer', 'null'], description: "the camera's number of the frame" },
   probabilities: { type: ['object', 'null'], description: 'normal and anomaly, where the bundle gives them' },
+  boxes: {
+    type: 'array',
+    maxItems: 16,
+    description: 'anomalous regions, strongest first: [x, y, width, height] in pixels of the full frame; none for a part found OK',
+  },
   image: text(256, 'name of the picture, or the stem of the names of its pictures'),
   hash: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the record in the chain of the log' },
   detail: text(4096, 'for people'),

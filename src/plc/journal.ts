@@ -42,6 +42,8 @@ export class Journal {
     private readonly send: (payload: string, acked: () => void) => boolean,
     private readonly clock: Clock,
     private readonly diagnostics: Diagnostics,
+    /** Name of this run; '' while it has none. */
+    private readonly bootId: () => string = () => '',
   ) {}
 
   /** There is something new in the outbox. */
@@ -110,7 +112,8 @@ export class Journal {
 
   private forward(entry: Entry, connection: number): boolean {
     const { journalSeq } = entry;
-    const live = this.newSince !== null && this.clock.now() - this.newSince <= liveFor && journalSeq > this.everSent;
+    const young = this.newSince !== null && this.clock.now() - this.newSince <= liveFor;
+    const live = young && journalSeq > this.everSent && !this.earlier(entry.payload);
     this.waiting.set(journalSeq, false);
     if (!this.send(withHistory(entry.payload, !live), () => this.acked(journalSeq, connection))) {
       this.waiting.delete(journalSeq);
@@ -119,6 +122,13 @@ export class Journal {
     this.sent = journalSeq;
     this.everSent = Math.max(this.everSent, journalSeq);
     return true;
+  }
+
+  /** A record of an earlier run waited, however lately this one began to send. */
+  private earlier(payload: string): boolean {
+    const [, of] = /"bootId":"([^"]*)"/.exec(payload) ?? [];
+    const ours = this.bootId();
+    return of !== undefined && ours !== '' && of !== ours;
   }
 
   private acked(journalSeq: number, connection: number): void {

@@ -4,7 +4,7 @@
  * Life of a connection: connected -> sweep (retained leftovers of actuation topics and of stale alarms are cleared) -> triggers
  * subscribed -> online, state, about, alarms, last -> up. Nothing a gate acts on leaves before `up`, and nothing waits for it.
  */
-import { Code, codes, Evaluation, ResultState } from '../codes';
+import { type AlarmCode, alarms, Code, Evaluation, ResultState } from '../codes';
 import { reason, VerdictdError } from '../errors';
 import { version } from '../package';
 import type { Cancel, Committed, Ms, Part, Publisher, StationState, TriggerRequest } from '../ports';
@@ -34,6 +34,7 @@ import {
   type Topics,
   topicsUnder,
 } from './topics';
+import { adviceFor } from './trouble';
 import { Wire } from './wire';
 
 export type { LinkDeps, LinkOptions } from './link_options';
@@ -41,7 +42,7 @@ export type { LinkDeps, LinkOptions } from './link_options';
 const own: readonly PlainTopic[] = ['ack', 'acquired', 'result', 'result/csv', 'heartbeat', 'journal', 'cmd/rsp'];
 const settle: Ms = 200; // brokers send what they retained right after SUBACK; there is no end mark
 const leftoversMax = 1_000; // retained topics cleared per connect
-const everyCode = Object.values(Code).filter((code) => code !== Code.ok);
+const everyAlarm = (Object.keys(alarms).map(Number) as AlarmCode[]).filter((code) => code !== Code.ok);
 const stateEvery = 10; // heartbeats
 const foreignPeriods = 3; // of `state`: a foreign rig that was not heard for so long has gone
 const foreignRig =
@@ -59,7 +60,7 @@ export class MqttLink implements Publisher {
   private readonly foreign: ForeignRig;
   private readonly door: CommandDoor | null;
   private readonly onLost = new Set<() => void>();
-  private readonly alarms = new Set<Code>();
+  private readonly alarms = new Set<AlarmCode>();
   private wire: Wire | null = null;
   private session = 0; // of the broker connection; what an older one left behind is dropped
   private up = false;
@@ -95,6 +96,7 @@ export class MqttLink implements Publisher {
       (payload, acked) => this.up && (this.wire?.send(this.topics.of('journal'), payload, { qos: 1, acked }) ?? false),
       deps.clock,
       deps.diagnostics,
+      () => this.current?.bootId ?? '',
     );
   }
 
@@ -181,7 +183,7 @@ export class MqttLink implements Publisher {
   }
 
   /** Sets or clears an alarm (retained); what is set comes again on every connect. */
-  alarm(code: Code, on: boolean): void {
+  alarm(code: AlarmCode, on: boolean): void {
     if (on === this.alarms.has(code)) return;
     if (on) this.alarms.add(code);
     else this.alarms.delete(code);
@@ -219,6 +221,7 @@ export class MqttLink implements Publisher {
   async stop(by: Ms): Promise<void> {
     this.stopping = true;
     this.cancelBeat();
+    this.endReplays();
     await this.journal.stop(Math.max(this.deps.clock.now(), by - 200));
     if (this.up) this.keep('online', encodeOnline(0));
     this.up = false;
@@ -242,7 +245,8 @@ export class MqttLink implements Publisher {
     await this.sweep(wire, session);
     if (session !== this.session) return;
     this.foreign.connected();
-    await wire.subscribe([topics.of('state'), ...(this.door === null ? [] : [topics.of('cmd')])], 1);
+    const asked = [topics.of('state'), ...(this.door === null ? [] : [topics.of('cmd')])];
+    const granted = await wire.subscribe(asked, 1);
     if (session !== this.session) return;
     this.hears = await wire.subscribe([topics.of('trigger'), topics.of('plc/heartbeat'), topics.of('online')], 1);
     if (session !== this.session || this.stopping) return;
@@ -250,10 +254,16 @@ export class MqttLink implements Publisher {
     this.sawOffline = false;
     this.complained = -Infinity;
     this.deps.diagnostics.info({ broker: this.options.url, clientId: wire.clientId }, 'connected to the MQTT broker');
+    if (!granted) {
+      this.deps.diagnostics.error(
+        { topics: asked },
+        'the broker refuses this station its own state or its commands: it cannot see a second station of its name, or gets no command: correct the broker ACL (docs/mqtt.md)',
+      );
+    }
     if (!this.hears) {
       this.deps.diagnostics.error(
         { topic: topics.of('trigger') },
-        'the broker refuses this station its trigger topic, so that no part can be asked for: correct the broker ACL',
+        'the broker refuses this station its trigger topic, so that no part can be asked for: correct the broker ACL (docs/mqtt.md)',
       );
     }
     this.keep('online', encodeOnline(1));
@@ -275,7 +285,7 @@ export class MqttLink implements Publisher {
     const granted = await wire.subscribe([...ownTopics, this.topics.anyAlarm], 0);
     if (session !== this.session) return;
     if (granted) await new Promise<void>((resolve) => this.deps.clock.at(this.deps.clock.now() + settle, resolve));
-    else this.leftovers = new Set([...ownTopics, ...everyCode.map((code) => this.topics.alarm(code))]);
+    else this.leftovers = new Set([...ownTopics, ...everyAlarm.map((code) => this.topics.alarm(code))]);
     if (session !== this.session) return;
     const wanted = new Set([...this.alarms].map((code) => this.topics.alarm(code)));
     for (const topic of this.leftovers) {
@@ -291,10 +301,15 @@ export class MqttLink implements Publisher {
     this.session++;
     this.up = false;
     this.journal.pause();
-    for (const lost of [...this.onLost]) lost();
-    this.onLost.clear();
+    this.endReplays();
     this.complained = -Infinity;
     if (was) this.deps.onConnection?.(false);
+  }
+
+  /** Whoever waits for a replay is told that it did not come through. */
+  private endReplays(): void {
+    for (const lost of [...this.onLost]) lost();
+    this.onLost.clear();
   }
 
   /** One line at once, then one a minute. */
@@ -303,7 +318,7 @@ export class MqttLink implements Publisher {
     if (this.stopping || now - this.complained < complainEvery) return;
     this.complained = now;
     this.deps.diagnostics.warn(
-      `no connection to the MQTT broker ${this.options.url}: ${why}. The PLC gets no verdict meanwhile. Start the broker, or correct plc.url; verdictd keeps trying.`,
+      `no connection to the MQTT broker ${this.options.url}: ${why}. The PLC gets no verdict meanwhile. ${adviceFor(why, this.options.url)}; verdictd keeps trying.`,
     );
   }
 
@@ -351,7 +366,8 @@ export class MqttLink implements Publisher {
 
   private tellState(state: StationState): void {
     this.foreign.sent();
-    this.keep('state', encodeState(state));
+    // As the heartbeat says it: no trigger comes through.
+    this.keep('state', encodeState(this.hears ? state : { ...state, sub: '', ready: 0, code: Code.notReady }));
   }
 
   /** Drift-free; a blocked loop skips beats rather than catching up in a burst. */
@@ -439,8 +455,8 @@ export class MqttLink implements Publisher {
     return encodeAbout({ version, triggerMode, maxOpen, ttl, heartbeat }, state);
   }
 
-  private publishAlarm(code: Code): void {
-    const payload = this.alarms.has(code) ? encodeAlarm(code, codes[code].name, codes[code].text) : '';
+  private publishAlarm(code: AlarmCode): void {
+    const payload = this.alarms.has(code) ? encodeAlarm(code, alarms[code].name, alarms[code].text) : '';
     this.wire?.send(this.topics.alarm(code), payload, { qos: 1, retain: true });
   }
 }

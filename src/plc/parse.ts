@@ -19,12 +19,26 @@ export interface BadTrigger {
   seq: number;
 }
 
-const edges = /^[ \t\r\n]+|[ \t\r\n]+$/g;
+/** Of a partId or an argument as it came, blanks included: what is longer is refused before anything looks into it. */
+const fieldLimit = 256;
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a;
+}
+
+/** Without blanks and line ends at both ends. By index: `[ ]+$` as a pattern begins anew at each blank, 4 KB of them cost 100 ms. */
+function trimmed(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
 
 /** Bytes one to one, cut at the first NUL, blanks and line ends trimmed. Non-ASCII stays and fails later, by its charset. */
 function textOf(payload: Buffer): string {
   const nul = payload.indexOf(0);
-  return payload.toString('latin1', 0, nul === -1 ? payload.length : nul).replace(edges, '');
+  return trimmed(payload.toString('latin1', 0, nul === -1 ? payload.length : nul));
 }
 
 /** Integer 0..max as a PLC prints it, or null. Ten digits at most after leading zeros: exact in a double. */
@@ -44,8 +58,8 @@ function recipeOf(text: string): number | null {
 }
 
 function partIdOf(text: string): string | null {
-  const trimmed = text.replace(edges, '');
-  return /^[A-Za-z0-9_.:-]{0,32}$/.test(trimmed) ? trimmed : null;
+  const id = text.length > fieldLimit ? null : trimmed(text);
+  return id !== null && /^[A-Za-z0-9_.:-]{0,32}$/.test(id) ? id : null;
 }
 
 /**
@@ -63,7 +77,7 @@ function fromCsv(text: string): TriggerFields | BadTrigger {
   const fields = text.split(';', 4);
   const seq = seqOf(fields[0] ?? '');
   const partId = partIdOf(fields[1] ?? '');
-  const recipe = (fields[2] ?? '').replace(edges, '');
+  const recipe = trimmed(fields[2] ?? '');
   const recipeId = recipe === '' ? 0 : recipeOf(recipe);
   if (seq === 0 || partId === null || recipeId === null || fields.length > 3) return { bad: Code.badPayload, seq };
   return { seq, partId, recipeId };
@@ -147,6 +161,7 @@ export function parseCommand(payload: Buffer): CommandFields | null {
   const cmd = number('cmd', 65535);
   const arg = seen.get('arg');
   if (!wellFormed || !known || id === null || cmd === null) return null;
+  if (arg !== undefined && arg.text.length > fieldLimit) return null;
   if (arg !== undefined && !arg.quoted && integerOf(arg.text, seqMax) === null) return null;
-  return { id, cmd, arg: arg === undefined ? '' : arg.text.replace(edges, '') };
+  return { id, cmd, arg: arg === undefined ? '' : trimmed(arg.text) };
 }

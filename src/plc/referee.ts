@@ -78,6 +78,10 @@ export class Referee {
     const other = this.claims.get(seen.resultId);
     if (other !== undefined) return `${of} was accepted by the verdict that let ${other} through`;
     if (seen.resultId !== '') this.claims.set(seen.resultId, of);
+    for (const oldest of this.claims.keys()) {
+      if (this.claims.size <= remembered) break;
+      this.claims.delete(oldest);
+    }
     const late = now - at - this.rule.tResult;
     return late > 0 ? `${of} was accepted ${Math.ceil(late)} ms after T_result` : null;
   }

@@ -4,9 +4,9 @@
  * Sizes: `result` <= 254 bytes; `result/csv`, `ack`, `acquired`, `heartbeat` <= 80 bytes (S7 STRING[254], CODESYS STRING 80,
  * Logix STRING 82), whole topics <= 64 characters. test/plc/topics.test.ts proves the extremes.
  */
-import { type Code, codes, type Evaluation, type ResultState } from '../codes';
+import { type AlarmCode, type Code, codes, type Evaluation, type ResultState, watchAlarms } from '../codes';
 import { VerdictdError } from '../errors';
-import type { CameraHealth, StateName, StationState, Stats } from '../ports';
+import type { CameraHealth, StateName, StationState, Stats, WatchFigures } from '../ports';
 import { seqMax } from '../seq';
 import { wordOf } from '../verdict_word';
 
@@ -191,7 +191,7 @@ export const limits = {
 
 export interface Topics {
   of(name: PlainTopic): string;
-  alarm(code: Code): string;
+  alarm(code: AlarmCode): string;
   /** Filter of all alarms, for the rig's own sweep at connect. */
   readonly anyAlarm: string;
 }
@@ -313,7 +313,7 @@ export function encodeState(s: StationState): string {
   );
 }
 
-export function encodeAlarm(code: Code, name: string, text: string): string {
+export function encodeAlarm(code: AlarmCode, name: string, text: string): string {
   return `{"v":1,"code":${code},"name":"${label(name)}","text":"${label(text)}"}`;
 }
 
@@ -343,13 +343,23 @@ function cameraKeys({ connected, frames, faults, temperature, values = {} }: Cam
   );
 }
 
+/** Keys of `stats` behind the camera's. Drift in thousandths of the spread of single parts, 0 while the baseline is being learned. */
+function watchKeys({ rejectsInRow, sinceReject, baselineMissing, journalDropped, drift }: WatchFigures): string {
+  const count = (value: number) => integer(value, 4294967295);
+  const signed = (value: number | null) => Math.max(-32767, Math.min(32767, Math.round((value ?? 0) * 1000))) || 0; // no -0
+  return (
+    `,"rejectsInRow":${count(rejectsInRow)},"sinceReject":${count(sinceReject)},"baselineMissing":${count(baselineMissing)},` +
+    `"driftScore":${signed(drift.score)},"driftBrightness":${signed(drift.brightness)},"driftSharpness":${signed(drift.sharpness)},"journalDropped":${count(journalDropped)}`
+  );
+}
+
 export function encodeStats(s: Stats): string {
   const count = (value: number) => integer(value, 4294967295); // UDINT
   const closed = s.ok + s.ng + s.undecided + s.errors;
   const fpy = closed > 0 ? Math.floor((s.ok / closed) * 1e6) : 0; // ppm; never rounded up to a yield that was not reached
   return (
     `{"v":1,"triggers":${count(s.triggers)},"ok":${count(s.ok)},"ng":${count(s.ng)},"undecided":${count(s.undecided)},` +
-    `"errors":${count(s.errors)},"timeMin":${count(s.timeMin)},"timeAvg":${count(s.timeAvg)},"timeMax":${count(s.timeMax)},"fpy":${integer(fpy, 1000000)}${s.camera === undefined ? '' : cameraKeys(s.camera)}}`
+    `"errors":${count(s.errors)},"timeMin":${count(s.timeMin)},"timeAvg":${count(s.timeAvg)},"timeMax":${count(s.timeMax)},"fpy":${integer(fpy, 1000000)}${s.camera === undefined ? '' : cameraKeys(s.camera)}${s.watch === undefined ? '' : watchKeys(s.watch)}}`
   );
 }
 
@@ -381,6 +391,15 @@ export function topicTableMarkdown(): string {
 
 /** The list of reasons in docs/mqtt.md, made from codes.ts. */
 export function codeTableMarkdown(): string {
-  const rows = Object.entries(codes).map(([number, row]) => `| ${number} | ${row.text} | ${row.fix} |`);
+  return tableOf(codes);
+}
+
+/** The list of alarms that are no reasons in docs/mqtt.md. */
+export function watchAlarmTableMarkdown(): string {
+  return tableOf(watchAlarms);
+}
+
+function tableOf(table: Readonly<Record<number, { text: string; fix: string }>>): string {
+  const rows = Object.entries(table).map(([number, row]) => `| ${number} | ${row.text} | ${row.fix} |`);
   return ['| code | meaning | what to do |', '|---|---|---|', ...rows].join('\n');
 }

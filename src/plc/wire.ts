@@ -6,6 +6,7 @@
  * `removeOutgoingMessage` for each of them on `close`, and a flag of our own (`up`), which rises only after `connect`.
  */
 import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { Clock, Ms } from '../ports';
 
@@ -97,6 +98,8 @@ export class Wire {
     const client = connect(url, options);
     this.client = client;
     client.on('connect', () => {
+      // Nagle's algorithm would hold a verdict back until the broker has confirmed an earlier packet, up to 40 ms.
+      if (client.stream instanceof Socket) client.stream.setNoDelay(true);
       this.up = true;
       this.delay = backoff.first;
       client.options.reconnectPeriod = jittered(this.delay); // mqtt.js reads it at the next `close`

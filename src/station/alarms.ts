@@ -24,10 +24,12 @@ export function alarmsOf(facts: Facts): [Code, boolean][] {
     [Code.cameraLost, facts.cameraLost],
     [Code.logUnavailable, facts.logLost],
     [Code.plcSilent, facts.plcSilent],
+    // Also where recipe.acceptProvisional lets parts pass on it: somebody should know, as long as it does.
+    [Code.notCalibrated, facts.provisional],
     [Code.masterDue, facts.masterDue],
     [Code.mismatch, facts.mismatch],
     [Code.foreignRig, facts.foreignRig],
-    [Code.selfTest, facts.noJob === Code.selfTest],
+    [Code.selfTest, facts.selfTestFailed || facts.noJob === Code.selfTest],
     ...Object.values(obstacles).map((code): [Code, boolean] => [code, facts.noJob === code]),
   ];
 }

@@ -11,6 +11,7 @@ import type { Line } from '../line/line';
 import { version } from '../package';
 import type { Camera, CameraHealth, Ms, StationState, Stats } from '../ports';
 import type { SqliteLog } from '../store/log';
+import type { WatchStatus } from '../watch/watch';
 
 export interface Status {
   version: string;
@@ -30,6 +31,7 @@ export interface Status {
   camera: CameraHealth | null;
   inference: { provider: string; restarts: number } | null;
   log: { waiting: number; dropped: number };
+  watch: WatchStatus;
   idle: { stage: string; ms: Ms }[]; // since each stage last did work
 }
 
@@ -43,6 +45,7 @@ export interface Seen {
   camera: Camera | null;
   inspector: ModelInspector | null;
   log: SqliteLog | null;
+  watch: WatchStatus;
   stages: { stage: string; ms: Ms }[];
 }
 
@@ -97,7 +100,7 @@ export function serveStation(calls: Calls, serving: Serving): void {
   });
 }
 
-function statusOf({ state: all, uptime, broker, line, stats, camera, inspector, log, stages }: Seen): Status {
+function statusOf({ state: all, uptime, broker, line, stats, camera, inspector, log, watch, stages }: Seen): Status {
   const { state, sub, ready, code, recipeId, bundle, config, bootId } = all;
   return {
     version,
@@ -110,6 +113,7 @@ function statusOf({ state: all, uptime, broker, line, stats, camera, inspector, 
     camera: camera?.health() ?? null,
     inference: inspector === null ? null : { provider: inspector.loaded()?.provider ?? '', restarts: inspector.restarts() },
     log: log?.unwritten ?? { waiting: 0, dropped: 0 },
+    watch,
     idle: stages,
   };
 }

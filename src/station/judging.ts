@@ -14,7 +14,9 @@ import type { Clock, Findings, Frame, Ms, Plan } from '../ports';
 import { firstRecipe, openModel } from '../preparation';
 import type { TeachReport } from '../recipe/teach';
 import type { SqliteLog } from '../store/log';
+import type { Watched } from '../watch/watch';
 import { obstacles } from './alarms';
+import { cameraValues } from './camera_values';
 import { MasterCheck } from './master';
 import { type Kept, Recipes } from './recipes';
 import type { Rooms } from './rooms';
@@ -53,7 +55,7 @@ export class Judging {
   constructor(private readonly deps: JudgingDeps) {
     const { config, dataDir, clock, diagnostics, bootId, facts, changed } = deps;
     this.master = new MasterCheck({
-      ...{ config: config.master, dataDir, clock, diagnostics, bootId },
+      ...{ config: { ...config.master, ...config.line }, dataDir, clock, diagnostics, bootId },
       openParts: () => deps.line()?.openParts ?? 0,
       event: (kind, detail) => this.event(kind, detail),
       use: (job) => deps.line()?.use(job),
@@ -67,6 +69,12 @@ export class Judging {
   /** The model in force, for canary and status; null: nothing is. */
   get inspector(): ModelInspector | null {
     return this.recipes?.inForce?.inspector ?? null;
+  }
+
+  /** The recipe in force, and the bank its scores come from; null: none is. */
+  get watched(): Watched | null {
+    const file = this.recipes?.inForce?.recipe.file;
+    return file === undefined ? null : { recipe: file.id, bank: file.bank.sha256 };
   }
 
   /** Nothing passes: teaching, or a master check. */
@@ -86,7 +94,11 @@ export class Judging {
       const deps = { config, dataDir, clock, camera, engine, signal, say };
       const model = await openModel(deps);
       this.bundle = model.bundle.sha256.slice(0, 8);
-      const teaching = new Teaching({ config, dataDir, engine, model, frames: () => this.frames });
+      const teaching = new Teaching({
+        ...{ config, dataDir, engine, model },
+        frames: () => this.frames,
+        values: (asked, stopped) => cameraValues(camera, config.camera, asked, stopped),
+      });
       this.teaching = teaching;
       rooms.add('teaching', async () => teaching.stop());
       rooms.add('master check', async () => this.master.stop());
@@ -157,6 +169,11 @@ export class Judging {
   async teachCommit(by: string): Promise<TeachReport> {
     const { teaching, recipes } = this;
     if (teaching === null || recipes === null) throw notYet();
+    if (this.deps.facts.selfTestFailed) {
+      const why = 'The model failed its self-test (404): what it gave for these parts may be wrong.';
+      throw new VerdictdError('TEACH_REFUSED', `${why} Wait until the station is ready, or abort, restart verdictd and teach again.`);
+    }
+    teaching.ready(); // what is refused is not audited as done
     const { recipe, taken } = teaching.status();
     await this.deps.log()?.audit({ actor: by, action: 'recipeTeach', detail: JSON.stringify({ recipe, parts: taken }) });
     const report = await teaching.commit();
@@ -191,6 +208,7 @@ export class Judging {
       facts.noJob = Code.noRecipe;
       this.recipeId = 0;
       line()?.use(null);
+      facts.provisional = false;
       await this.master.inForce(null, false);
       this.deps.changed();
       return;
@@ -207,6 +225,7 @@ export class Judging {
     this.frames = job.plan;
     this.recipeId = job.plan.recipe.number;
     line()?.use(job);
+    facts.provisional = job.limit.provisional;
     facts.noJob = Code.ok;
     this.deps.changed();
     if (other) await show(job.plan);

@@ -12,13 +12,13 @@ const MiB = 2 ** 20;
 export function keepingOf(
   config: Config,
   dir: string,
-  { log, clock, diagnostics }: { log: SqliteLog; clock: Clock; diagnostics: Diagnostics },
+  { log, clock, diagnostics, dropped }: { log: SqliteLog; clock: Clock; diagnostics: Diagnostics; dropped: (records: number) => void },
 ): { disk: Disk; retention: Retention } {
   const { okDays, notOkDays, unreviewedDays, protectDays, oneIn, maxSize, minFree } = config.images;
-  const { keepDays, keepRows, ballast } = config.log;
-  const rules = { okDays, notOkDays, unreviewedDays, protectDays, oneIn, keepDays, keepRows };
+  const { keepDays, keepRows, outbox, ballast } = config.log;
+  const rules = { okDays, notOkDays, unreviewedDays, protectDays, oneIn, keepDays, keepRows, outbox };
   const retention = new Retention(
-    { dir, rules: { ...rules, maxBytes: maxSize * MiB, minFreeBytes: minFree * MiB } },
+    { dir, rules: { ...rules, maxBytes: maxSize * MiB, minFreeBytes: minFree * MiB }, dropped },
     log,
     clock,
     diagnostics,

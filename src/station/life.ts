@@ -47,6 +47,8 @@ export class Life {
   private readonly canary: Canary;
   private readonly watchdog: Watchdog;
   private timer: NodeJS.Timeout | null = null;
+  /** The last self-test failed: until one passes a score proves nothing, and the canary asks on. */
+  private wrong = false;
 
   constructor(
     private readonly options: LifeOptions,
@@ -83,7 +85,7 @@ export class Life {
 
   /** A part has been through: what it proves. */
   part({ verdict }: Pick<Report, 'verdict'>): void {
-    if (verdict.score !== null) this.canary.worked('inference');
+    if (verdict.score !== null && !this.wrong) this.canary.worked('inference');
     if (verdict.code !== Code.logUnavailable) this.canary.worked('log');
   }
 
@@ -104,7 +106,7 @@ export class Life {
       const alive = camera?.health().alive ?? 0;
       stages.push(
         exposures.connected
-          ? { name: 'camera', last: alive, limit: cameraLimit }
+          ? { name: 'camera', last: Math.max(alive, exposures.tried), limit: cameraLimit } // its start is a sign, before the first poll
           : { name: 'camera', last: Math.max(alive, exposures.tried), limit: lostCameraLimit },
       );
     }
@@ -119,11 +121,16 @@ export class Life {
   private sang(stage: 'inference' | 'log', failure: unknown): void {
     const { diagnostics, clock, selfTest } = this.deps;
     if (failure === null) {
-      if (stage === 'inference') selfTest(true);
+      if (stage !== 'inference') return;
+      this.wrong = false;
+      selfTest(true);
       return;
     }
     diagnostics.error({ stage, err: reason(failure) }, 'the canary failed');
-    if (failure instanceof InspectionError && failure.wire === Code.selfTest) selfTest(false);
+    if (failure instanceof InspectionError && failure.wire === Code.selfTest) {
+      this.wrong = true;
+      selfTest(false);
+    }
     // An answer, if only a refusal, is work of the log's thread: its disk is told of by state and alarms.
     const { log } = this.rooms();
     if (stage === 'log' && log !== null && log.alive() >= clock.now() - aliveFor(this.options)) this.canary.worked('log');

@@ -11,6 +11,7 @@ import type { Report } from '../line/line';
 import { isCovered, lastMoment, type Moment } from '../line/shifts';
 import type { Clock, Ms } from '../ports';
 import { type CheckState, type Master, readCheck, readMasters, writeCheck } from '../recipe/masters';
+import type { Rota } from '../shifts';
 import type { Kept } from './recipes';
 
 export interface Shown {
@@ -40,7 +41,7 @@ export interface Outcome extends MasterStatus {
 }
 
 export interface MasterDeps {
-  config: Config['master'];
+  config: Config['master'] & Rota;
   dataDir: string;
   clock: Clock;
   diagnostics: Diagnostics;
@@ -61,6 +62,7 @@ export class MasterCheck {
   private kept: Kept | null = null;
   private state: CheckState = none;
   private parts: Shown[] | null = null;
+  private ending = false;
   private last = '';
   private why: string | null = null;
   private cancel = (): void => undefined;
@@ -132,7 +134,9 @@ export class MasterCheck {
   /** Decides. Written to the log before anything passes again. Throws RECIPE_REFUSED where none runs, LOG_UNAVAILABLE. */
   async end(): Promise<Outcome> {
     const { kept, parts, deps } = this;
-    if (kept === null || parts === null) throw new VerdictdError('RECIPE_REFUSED', 'No check is running. Begin: verdictd master start.');
+    if (kept === null || parts === null || this.ending)
+      throw new VerdictdError('RECIPE_REFUSED', 'No check is running. Begin: verdictd master start.');
+    this.ending = true; // from here on it is decided, and what is written takes a while
     const { id, revision } = kept.recipe.file;
     const reasons = parts.flatMap(({ partId, expect, found }) => {
       if (found === expect) return [];
@@ -153,6 +157,7 @@ export class MasterCheck {
       this.state = { ...this.state, due: `the last check could not be recorded (${reason(thrown)})` };
       throw thrown;
     } finally {
+      this.ending = false;
       this.parts = null;
       deps.use(kept.job);
       this.look();
@@ -189,7 +194,7 @@ export class MasterCheck {
     if (at.length === 0 || config.shifts.length === 0) return null;
     // Without a clock nobody knows which shift it is: one check a start, at the least.
     if (!trusted) return passed?.bootId === bootId() ? null : 'none has passed since the start, and the clock is not set';
-    const moment = lastMoment(config.shifts, at, new Date(utc));
+    const moment = lastMoment(config, at, new Date(utc));
     return isCovered(passed === null ? null : new Date(passed.utc), moment, config.early) ? null : 'one is due in this shift';
   }
 

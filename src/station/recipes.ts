@@ -168,7 +168,10 @@ export class Recipes {
     const { config, engine, clock } = this.deps;
     const { id, camera } = recipe.file;
     const ready = this.kept.get(id);
-    if (ready !== undefined && isDeepStrictEqual(ready.recipe.file, recipe.file)) return ready;
+    if (ready !== undefined && isDeepStrictEqual(ready.recipe.file, recipe.file)) {
+      if (ready.inspector.failed) await ready.inspector.selfTest(clock.now() + selfTestTime);
+      return ready;
+    }
     const { bundle } = this.model;
     const made = misfit(recipe.file, bundle);
     if (made !== null) throw new VerdictdError('RECIPE_REFUSED', `${made}. Teach it again, or set bundle.path to its bundle.`);

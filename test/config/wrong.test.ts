@@ -22,6 +22,15 @@ function refusal(text: string | Buffer, env: Record<string, string> = {}, set: s
   throw new Error(`accepted: ${text}`);
 }
 
+test('a switch for one run is taken from the command line alone: elsewhere it would outlive a restart', () => {
+  const [line] = refusal('plc: {acceptSimulated: true}').details;
+  expect(line).toMatch(
+    /^plc\.acceptSimulated is true \(line 1\): expected false: this switch is for one run .*--set plc\.acceptSimulated=true$/,
+  );
+  expect(refusal('{}', { VERDICTD_PLC_ACCEPT_SIMULATED: 'true' }).details).toHaveLength(1);
+  expect(loadConfig({ file: null, env: {}, set: ['plc.acceptSimulated=true'] }).plc.acceptSimulated).toBe(true);
+});
+
 /** YAML, then how the line about it begins, then what it says of the mistake and of the way out. */
 const wrongValues: [string, string, ...string[]][] = [
   // Unknown keys
@@ -92,6 +101,12 @@ const wrongValues: [string, string, ...string[]][] = [
   ['line: {lot: "a b"}', 'line.lot is "a b"', 'at most 32 of'],
   ['line: {lot: 2024}', 'line.lot is 2024', 'in quotes: "2024"'],
   // Lists and paths
+  ['line: {shifts: ["06:00"]}', 'line.shifts[0] is "06:00"', 'a shift has an end as well: 06:00-HH:MM'],
+  ['line: {shifts: ["06:00-14:00", "13:00-22:00"]}', 'line.shifts is ["06:00-14:00","13:00-22:00"]', 'one at a time'],
+  ['line: {shifts: ["06:00-14:00", "22:00-07:00"]}', 'line.shifts is', 'one at a time'],
+  ['master: {shifts: ["06:00-14:00"]}', 'master.shifts', 'did you mean line.shifts?'],
+  ['line: {workdays: []}', 'line.workdays is []', 'at least one'],
+  ['line: {workdays: [monday]}', 'line.workdays[0] is "monday"', 'a list of sun, mon'],
   ['inference: {providers: cpu}', 'inference.providers is "cpu"', 'write it as a list: [cpu]'],
   ['inference: {providers: []}', 'inference.providers is []', 'a list of tensorrt, cuda, cpu'],
   ['inference: {providers: [cpu, npu]}', 'inference.providers[1] is "npu"', 'a list of tensorrt, cuda, cpu'],

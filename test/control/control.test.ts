@@ -126,6 +126,34 @@ test('a line without end, and a flood, end the connection', async () => {
   expect(await send('{"id":1,"call":"hang","args":{}}\n'.repeat(1000), 1000)).toMatch(/More than 32 requests/);
 });
 
+test('a client that is refused and does not go is let go', async () => {
+  const started = waiting.started;
+  const socket = createConnection({ path, allowHalfOpen: true });
+  const { clients } = server as unknown as { clients: Set<unknown> };
+  socket.on('error', () => undefined);
+  socket.write('{"id":1,"call":"forever","args":{}}\n'.repeat(40));
+  socket.resume();
+  await until('its first call', () => waiting.started > started);
+  await until('it is gone', () => clients.size === 0); // its own side stays open for as long as it likes
+  socket.destroy();
+  waiting.started = 0;
+  waiting.aborted = 0;
+});
+
+test('files that others make while the socket is being made keep their mode', async () => {
+  const other = join(dir, 'umask');
+  mkdirSync(other);
+  const before = process.umask(0o022);
+  const second = new ControlServer(other, calls, diagnostics);
+  const starting = second.start();
+  writeFileSync(join(other, 'beside'), '');
+  expect(statSync(join(other, 'beside')).mode & 0o777).toBe(0o644);
+  await starting;
+  expect(statSync(join(other, 'control.sock')).mode & 0o777).toBe(0o600);
+  await second.stop();
+  process.umask(before);
+});
+
 test('a call that takes too long is aborted and said; so is one whose client has gone', async () => {
   await expect(ask(dir, 'hang', {}, never)).rejects.toMatchObject({
     code: 'CONTROL_FAILED',

@@ -92,3 +92,27 @@ test('a model that gives NaN on a frame: 403; the next frame is judged again', a
   }
   expect(results).toEqual([expect.objectContaining({ wire: Code.notANumber }), expect.objectContaining({ score: 0, map: null })]);
 });
+
+test('a model that has begun to score otherwise: 404, and no other recipe takes what it gives now for its own first score', async () => {
+  const engine = bench.engine();
+  const bundle = bundleOf(bench.dir, 'turned');
+  const [one, other, third] = ['turned-a', 'turned-b', 'turned-c'].map(
+    (id) => new ModelInspector(engine, bundle, recipeOf(bench.dir, id), {}),
+  );
+  if (one === undefined || other === undefined || third === undefined) throw new Error('three');
+  await one.prepare(signal());
+  await one.selfTest(soon());
+  await other.prepareBeside(null);
+  engine.golden?.data.fill(0.7); // as if: the same picture comes out of the model as another
+  await expect(other.selfTest(soon())).rejects.toMatchObject({ wire: Code.selfTest }); // by the bundle's own golden score
+  await expect(one.selfTest(soon())).rejects.toMatchObject({ wire: Code.selfTest });
+  expect(one.failed).toBe(true);
+  // The model's own score is right again, and nobody has shown that what the banks read is.
+  engine.golden?.data.fill(golden);
+  await third.prepareBeside(null);
+  await expect(third.selfTest(soon())).rejects.toMatchObject({ wire: Code.selfTest });
+  await one.selfTest(soon());
+  expect(one.failed).toBe(false);
+  await other.selfTest(soon());
+  await third.selfTest(soon());
+});

@@ -17,18 +17,23 @@ const plan: Plan = {
 /** A camera that is told what happens to it. */
 class ScriptedCamera implements Camera {
   starts = 0;
+  /** Under which it streams. */
+  plan: Plan | null = null;
+  slowStart: Promise<void> = Promise.resolve();
   signal: AbortSignal | null = null;
   refuses: Error | null = null;
   slowStop: Promise<void> = Promise.resolve();
   private give: ((item: Frame | FrameFault | null) => void) | null = null;
   private readonly queue: (Frame | FrameFault | null)[] = [];
 
-  start(_plan: Plan, signal: AbortSignal): Promise<CameraInfo> {
+  async start(plan: Plan, signal: AbortSignal): Promise<CameraInfo> {
     this.starts++;
+    await this.slowStart;
+    this.plan = plan;
     this.signal = signal;
     this.queue.length = 0;
-    if (this.refuses !== null) return Promise.reject(this.refuses);
-    return Promise.resolve({ vendor: '', model: '', serial: '', simulated: false, width: 8, height: 8, pixelFormat: 'RGB8' });
+    if (this.refuses !== null) throw this.refuses;
+    return { vendor: '', model: '', serial: '', simulated: false, width: 8, height: 8, pixelFormat: 'RGB8' };
   }
   async *exposures(): AsyncGenerator<Frame | FrameFault> {
     for (;;) {
@@ -55,13 +60,13 @@ class ScriptedCamera implements Camera {
   }
 }
 
-function rig(refuses: Error | null = null) {
+function rig(refuses: Error | null = null, proven = false) {
   const clock = new FakeClock();
   const camera = new ScriptedCamera();
   camera.refuses = refuses;
   const complaints: string[] = [];
   const diagnostics = pino({ level: 'error' }, { write: (line: string) => complaints.push(line) });
-  const exposures = new Exposures(camera, clock, diagnostics);
+  const exposures = new Exposures(camera, clock, diagnostics, proven);
   const said: string[] = [];
   exposures.start(plan, {
     exposure: (shot) => said.push(shot.kind),
@@ -141,4 +146,49 @@ test('what no second try mends is given up at once', async () => {
   await clock.advance(5_000);
   expect(said).toEqual(['lost 301', 'failed CAMERA_CONFIG']);
   expect(camera.starts).toBe(1);
+});
+
+test.each([
+  ['spoilt: another is taken', Code.incompleteFrame, 1, 2],
+  ['late: it may still come, so the stream begins again', Code.cameraTimeout, 2, 2],
+])('an exposure of the self-test that is %s', async (_, code, starts, fires) => {
+  const { clock, camera, exposures, said } = rig(null, true);
+  let fired = 0;
+  camera.fire = () => {
+    fired++;
+    camera.show(
+      fired === 1 ? { kind: 'fault', code, detail: 'none', at: clock.now(), source: null, truth: null } : fakeFrame({ frameId: fired }),
+    );
+    return Promise.resolve();
+  };
+  await settle();
+  await clock.advance(1_000);
+  expect(said.at(-1)).toBe('up');
+  expect([camera.starts, fired]).toEqual([starts, fires]);
+  const stop = exposures.stop(clock.now() + 100);
+  await clock.advance(200);
+  await stop;
+});
+
+test('other camera settings that come while the stream starts: it comes up with them, never with the ones before', async () => {
+  const { clock, camera, exposures, said } = rig(null, true);
+  camera.fire = () => {
+    camera.show(fakeFrame());
+    return Promise.resolve();
+  };
+  await settle();
+  let go: () => void = () => undefined;
+  camera.slowStart = new Promise((resolve) => (go = resolve));
+  exposures.restart('an exposure did not come in time');
+  await clock.advance(1_000);
+  expect(camera.starts).toBe(2);
+  exposures.use({ ...plan, id: 2 });
+  camera.slowStart = Promise.resolve();
+  go();
+  await clock.advance(1_000);
+  expect([camera.starts, camera.plan?.id]).toEqual([3, 2]);
+  expect(said).toEqual(['up', `lost ${Code.cameraLost}`, 'up']);
+  const stop = exposures.stop(clock.now() + 100);
+  await clock.advance(200);
+  await stop;
 });

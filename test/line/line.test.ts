@@ -38,7 +38,9 @@ const judge: Judge = (outcome, terms, { part, late, operational }) => {
   };
 };
 
-function rig({ badReader, ...over }: { freeRun?: boolean; maxOpen?: number; badReader?: boolean } = {}) {
+type Over = { freeRun?: boolean; maxOpen?: number; badReader?: boolean; lot?: { current: string } };
+
+function rig({ badReader, lot = { current: '' }, ...over }: Over = {}) {
   const clock = new FakeClock();
   const log = new FakeLog();
   const publisher = new FakePublisher(() => clock.now());
@@ -57,7 +59,12 @@ function rig({ badReader, ...over }: { freeRun?: boolean; maxOpen?: number; badR
   const kept: Frame[] = [];
   let notReady: Code = Code.ok;
   const line = new Line(
-    { freeRun: false, ttl: 1500, margin: 200, maxOpen: 2, lot: '', config: 'c', ...over },
+    {
+      ...{ freeRun: false, ttl: 1500, margin: 200, maxOpen: 2, config: 'c', ...over },
+      get lot() {
+        return lot.current;
+      },
+    },
     {
       clock,
       exposures,
@@ -136,6 +143,38 @@ describe('what goes wrong', () => {
     await settle();
     expect(publisher.wire).toEqual(['ack 1 0', 'acquired 1', 'result 1 ok 0']);
     expect(reports[0]?.verdict).toMatchObject({ code: 303, state: ResultState.Failed, released: 0, detail: 'half a frame' });
+  });
+
+  test.each([
+    [Code.cameraTimeout, 1],
+    [Code.incompleteFrame, 0],
+  ])('the camera answers an exposure with %i: %i restarts, as its frame may still come', async (code, restarts) => {
+    const { clock, camera, publisher, line, trigger } = rig();
+    trigger(1);
+    line.exposure({ kind: 'fault', code, detail: 'none came', at: clock.now(), source: null, truth: null });
+    expect(camera.restarts).toBe(restarts); // before anything is fired again
+    await settle();
+    expect(publisher.wire).toEqual(['ack 1 0', 'acquired 1', 'result 1 ok 0']);
+  });
+
+  test('of a camera that runs free, a time-out restarts nothing', async () => {
+    const { clock, camera, line } = rig({ freeRun: true });
+    line.exposure({ kind: 'fault', code: Code.cameraTimeout, detail: 'late', at: clock.now(), source: null, truth: null });
+    await settle();
+    expect(camera.restarts).toBe(0);
+  });
+
+  test('a part keeps the lot it was opened in', async () => {
+    const lot = { current: 'L1' };
+    const { line, trigger, frame, reports } = rig({ lot });
+    trigger(1);
+    lot.current = 'L2';
+    line.exposure(frame());
+    await settle();
+    trigger(2);
+    line.exposure(frame());
+    await settle();
+    expect(reports.map(({ verdict }) => verdict.lot)).toEqual(['L1', 'L2']);
   });
 
   test('a frame of another plan is not judged', async () => {
@@ -396,3 +435,19 @@ test('free run: every exposure is a part with seq 0 and never released; triggers
   expect(reports).toMatchObject([{ ok: 0, verdict: { part: { seq: 0 }, released: 0 } }]);
   expect(publisher.wire).toContain('ack 1 202');
 });
+
+test.each([Code.diskLow, Code.logUnavailable, Code.foreignRig, Code.selfTest])(
+  'free run: no part is begun while the station says %i',
+  async (code) => {
+    const { line, frame, setNotReady, reports, log } = rig({ freeRun: true });
+    setNotReady(code);
+    const shown = fakeFrame();
+    line.exposure(shown);
+    await settle();
+    expect([reports.length, log.rows.length, shown.releases()]).toEqual([0, 0, 1]);
+    setNotReady(Code.notReady); // as free run is
+    line.exposure(frame());
+    await settle();
+    expect(reports).toHaveLength(1);
+  },
+);

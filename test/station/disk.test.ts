@@ -99,7 +99,7 @@ test('a disk that somebody fills: the ballast lets verdicts be written, pictures
     const { diagnostics, lines } = keptDiagnostics();
     // made where there is room beside it, so here with less to spare than the station would ask for
     await new Ballast(dir, 4 * MiB, 0).fill();
-    const { disk, retention } = keepingOf(config, dir, { log, clock: systemClock, diagnostics });
+    const { disk, retention } = keepingOf(config, dir, { log, clock: systemClock, diagnostics, dropped: () => undefined });
     mkdirSync(join(dir, 'images'));
     await log.commit(verdict(1));
     const picture = Buffer.alloc(200_000, 1);

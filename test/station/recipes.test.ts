@@ -1,5 +1,6 @@
 /** The running station, whole: recipes switched by command, taught on the line, and the check with master parts, over a real broker. */
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { ask } from '../../src/control/client';
 import { launcher, start } from '../cli/process';
 import { brokers, Listener, type TestBroker, until } from '../plc/support';
@@ -40,6 +41,14 @@ async function command(cmd: number, arg = ''): Promise<{ ok: number; code: numbe
   const mine = () => plc.of('cmd/rsp').map((text) => JSON.parse(text) as { id: number; ok: number; code: number });
   await until(`command ${cmd}`, () => mine().some((one) => one.id === id), 30_000);
   return mine().find((one) => one.id === id) as { ok: number; code: number };
+}
+
+/** What the log's audit says was done. */
+function audited(): string[] {
+  const db = new Database(join(data.dir, 'log.db'), { readonly: true });
+  const actions = db.prepare('SELECT action FROM audit ORDER BY id').pluck().all() as string[];
+  db.close();
+  return actions;
 }
 
 /** One part; resolves with its result, or its refusal. */
@@ -88,6 +97,7 @@ test('a station without a recipe: what cannot be done is refused, then it is tau
   expect(await command(2, '1')).toMatchObject({ ok: 0 });
   await until('ready', () => station.current.ready === 1);
   expect(await command(21)).toMatchObject({ ok: 0 }); // no shots yet
+  expect(audited()).toEqual([]); // nothing was done: nothing is audited
   expect(await part({ recipeId: 7 })).toMatchObject({ ack: 0, code: 204 });
   for (let i = 0; i < 2; i++) expect(await part()).toMatchObject({ ok: 0, resultEvaluationCode: 606, resultEvaluation: 0, score: 65535 });
   await expect(call('teach.discard', { n: 9 })).rejects.toMatchObject({ code: 'TEACH_REFUSED' });
@@ -219,5 +229,41 @@ test('the wrong part: one that another recipe kept ready knows better gets 307; 
   expect(third.station.current.recipeId).toBe(1);
   expect(await part()).toMatchObject({ ok: 0, recipeId: 1, resultEvaluationCode: 307 });
   await until('the recipe follows', () => third.station.current.recipeId === 2);
+  expect(await part()).toMatchObject({ recipeId: 2, resultState: 1 });
+});
+
+test('a failed self-test (404) stands until the canary clears it: no recipe put in force, no lesson begun or ended, lets a part pass', async () => {
+  const shown = await pictures(join(data.dir, 'pictures'), 12, 0);
+  const { station } = await up({ 'camera.files.paths': join(shown, 'good') });
+  await taught('plate', 4, 4);
+  await taught('other', 4, 4);
+  const { judging, life } = station as unknown as {
+    judging: { inspector: { engine: { golden: { data: Float32Array } } } };
+    life: { canary: { last: { inference: number } } };
+  };
+  const sing = (): void => {
+    life.canary.last.inference = -Infinity; // as after a long time without a part
+  };
+  const { data: picture } = judging.inspector.engine.golden;
+  const sound = picture.slice();
+  picture.fill(0.9);
+  sing();
+  await until('the canary finds it', () => station.current.code === 404);
+  expect(station.current.ready).toBe(0);
+  await until('the alarm', () => plc.of('alarm/404').at(-1)?.includes('"code":404') ?? false);
+
+  expect(await command(2, '1')).toMatchObject({ ok: 1 }); // kept ready
+  expect(station.current).toMatchObject({ ready: 0, code: 404 });
+  expect(await command(20, 'third:4:4')).toMatchObject({ ok: 1 });
+  expect(station.current).toMatchObject({ ready: 0, code: 404 });
+  expect(await command(21)).toMatchObject({ ok: 0 });
+  expect(await command(22)).toMatchObject({ ok: 1 });
+  expect(await command(3, '2')).toMatchObject({ ok: 1 });
+  expect(await command(2, '2')).toMatchObject({ ok: 0 }); // loaded anew: it has no score from before to be held against
+  expect(await part()).toMatchObject({ ack: 0, code: 404 });
+
+  picture.set(sound);
+  await until('the canary clears it', () => station.current.ready === 1);
+  expect(await command(2, '2')).toMatchObject({ ok: 1 });
   expect(await part()).toMatchObject({ recipeId: 2, resultState: 1 });
 });
