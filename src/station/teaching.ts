@@ -59,6 +59,8 @@ type InProgress = Lesson & { number: number; plan: Plan };
 
 /** Parts of one lesson: what they hold in memory is bounded by it (0.8 MB each at 256 px). */
 export const mostParts = 128;
+/** Of those shown, the latest that are remembered: more than a person reads. */
+const mostSeen = 512;
 const idle: TeachStatus = { state: 'idle', recipe: '', shots: 0, heldOut: 0, number: 0, taken: 0, seen: [] };
 
 interface Seen extends Shot {
@@ -135,12 +137,18 @@ export class Teaching {
     const n = (this.seen.at(-1)?.n ?? 0) + 1;
     const seen: Seen = { n, resultId: verdict.part.resultId, kept: false, words: [], sample: null, look: null };
     this.seen.push(seen);
+    if (this.seen.length > mostSeen)
+      this.seen.splice(
+        this.seen.findIndex(({ kept }) => !kept),
+        1,
+      );
     if (verdict.code !== Code.teaching || frame === null) {
       seen.words.push(`left out: ${verdict.detail || `no picture (${verdict.code})`}`);
       return;
     }
     seen.sample = { tensor: Float32Array.from(tensorOf(frame)), quality: frame.quality, picture: null };
     await this.look();
+    if (!seen.kept) seen.sample = null; // a line whose light is off shows such parts all night
   }
 
   /** Throws a shot out; another part takes its place. Throws TEACH_REFUSED for a number that is not one of the kept. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { Code } from '../../src/codes';
+import { brokerCheck } from '../../src/health/broker';
 import { packageRoot } from '../../src/package';
 import { freePort, hasMosquitto, keptDiagnostics, makeLink, never, noMosquitto, operational, soon, until } from './support';
 
@@ -139,4 +140,13 @@ withMosquitto(name('under the ACL of the docs the station works, and nobody else
   await until('the foreign rig', () => link.foreignRig());
   await Promise.all([plc.endAsync(true), mes.endAsync(true), twin.endAsync(true)]);
   await link.stop(soon());
+});
+
+withMosquitto(name('doctor passes under that ACL; where a user may not, it asks for its own topic and no other'), async () => {
+  const facts = { url, base, station: 'station1', embeddedAndDown: false, passwordFile: join(dir, 'secret'), patience: 500 };
+  expect(await brokerCheck({ ...facts, username: 'rig-station1' })).toMatchObject({ ok: true });
+  const refused = await brokerCheck({ ...facts, username: 'mes' });
+  expect(refused).toMatchObject({ ok: false, fix: expect.stringContaining('write and read verdictd/station1/doctor') });
+  expect(refused.fix).toContain('docs/mqtt.md');
+  expect(refused.fix).not.toContain('#');
 });
