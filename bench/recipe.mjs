@@ -85,4 +85,4 @@ try {
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
-process.exit(0);
+process.exit(0); // the model's threads are not waited for

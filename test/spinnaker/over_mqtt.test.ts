@@ -68,6 +68,7 @@ async function accepted(): Promise<void> {
   throw new Error('no part that passed energised the line');
 }
 
+// The reason is printed above.
 const test_ = built && hasMosquitto ? test : test.skip;
 afterEach(async () => {
   station?.child.kill('SIGKILL');

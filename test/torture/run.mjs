@@ -127,11 +127,11 @@ async function main() {
   const { short, minutes, only, resume, seed, report } = options();
   const parts = await partsOf(only);
   process.on('SIGINT', () => {
-    if (stopped) process.exit(130);
+    if (stopped) process.exit(130); // asked twice: 128 + 2
     stopped = true;
     console.log('stopping: the unit under way is finished; Ctrl-C once more ends at once');
   });
-  process.on('SIGTERM', () => process.exit(143));
+  process.on('SIGTERM', () => process.exit(143)); // 128 + 15, as a shell says it; a slice that was not finished is not counted
   console.log(`torture: seed ${seed}${short ? ', short' : ''}${Number.isFinite(minutes) ? `, at most ${minutes} min` : ''}`);
   const end = performance.now() + minutes * 60_000;
   const commit = commitOf();
@@ -147,11 +147,11 @@ async function main() {
   if (report !== undefined) writeReport(report, results, { short });
   const { line, good } = summary(results);
   console.log(line);
-  process.exit(good ? 0 : 1);
+  process.exit(good ? 0 : 1); // whatever a part has left open
 }
 
 process.exitCode = 1; // until the last line is out: a part that waits for what never comes lets Node.js end without a word
 main().catch((thrown) => {
   console.error(`torture: ${thrown.message}`);
-  process.exit(2);
+  process.exit(2); // wrong usage, or a bench that cannot begin
 });

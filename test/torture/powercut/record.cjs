@@ -92,5 +92,5 @@ async function main() {
 
 main().catch((thrown) => {
   console.error(thrown);
-  process.exit(1);
+  process.exit(1); // the log's thread may still run, and the bench waits for this process
 });

@@ -60,7 +60,7 @@ void record_op(char kind, const char *name, uint64_t where, const void *data, ui
   if (syscall(SYS_writev, file, all, 3) != whole) {
     static const char said[] = "the recording cannot be written: is the disk full?\n";
     (void)!syscall(SYS_write, 2, said, sizeof said - 1);
-    _exit(97);
+    _exit(97); // the same: no recording rather than one with a hole
   }
 }
 

@@ -6,6 +6,7 @@ const { createDiagnostics } = require(join(__dirname, '../../../dist/diagnostics
 
 const broker = new EmbeddedBroker({ host: '127.0.0.1', port: Number(process.argv[2]) }, systemClock, createDiagnostics('warn'));
 process.once('SIGTERM', () => void broker.stop(systemClock.now() + 2000).then(() => process.exit(0)));
+// Its thread holds the process: both ends are said.
 broker.start(new AbortController().signal).catch((thrown) => {
   console.error(thrown.message);
   process.exit(1);
